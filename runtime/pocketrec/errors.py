@@ -1,0 +1,38 @@
+"""Every error Pocketrec raises on purpose.
+
+::
+
+    PocketrecError
+    |-- DataError       the user's own files or frames cannot be used
+    |-- PackageError    a package is damaged, hostile, of a newer format, or lacks what was asked for
+    |-- EngineError     an inference engine is missing, too old, or failed
+    `-- UsageError      a call or a command line asks for something that cannot be (also a ValueError)
+
+A message says what was expected, what was found, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class PocketrecError(Exception):
+    """Base of all errors raised on purpose. ``exit_code`` is what the command line returns."""
+
+    exit_code = 1
+
+
+class DataError(PocketrecError):
+    """Input data cannot be used as it is."""
+
+
+class PackageError(PocketrecError):
+    """A package cannot be trusted, or lacks what the call needs."""
+
+
+class EngineError(PocketrecError):
+    """An inference engine is not installed, is older than the package's floor, or failed."""
+
+
+class UsageError(PocketrecError, ValueError):
+    """Arguments that contradict each other or lie outside their range."""
+
+    exit_code = 2
