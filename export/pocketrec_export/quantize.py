@@ -1,0 +1,99 @@
+"""From float tables to 8 bits: dense rows with a scale each, and sparse rows in blocks of 16.
+
+The rule of both: ``scale = max|row| / 127`` and ``code = rint(value / scale)`` (half to even), so that a value
+comes back within half a scale. A row whose scale would be a subnormal float32 becomes all zero: engines may
+flush such numbers, and its values are below 2e-36.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pocketrec.manifest import BLOCK
+from scipy import sparse
+
+ZERO_POINT = 128
+LARGEST = 127
+"""Largest |code|: symmetric, so that -128 never appears and products stay within 127^2."""
+_TINY = np.finfo(np.float32).tiny
+
+
+def quantize_rows(x: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Codes and scales of a dense table.
+
+    Args:
+        x: float[R, D], finite.
+
+    Returns:
+        uint8[R, D] with zero point 128 and codes 1 to 255, and float32[R] scales; a zero row has scale 0.
+
+    Raises:
+        ValueError: ``x`` is not a matrix, or a value is not finite in float32.
+    """
+    x = _finite(x)
+    if x.ndim != 2:
+        raise ValueError(f"expected a matrix, found shape {x.shape}")
+    scale = _scales(np.abs(x).max(axis=1, initial=0.0))
+    code = np.rint(x / np.where(scale > 0, scale, np.inf)[:, None])
+    return (code + ZERO_POINT).astype(np.uint8), scale
+
+
+def dequantize_rows(value: NDArray[np.uint8], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The float32[R, D] table that uint8[R, D] codes and float32[R] scales stand for."""
+    return (value.astype(np.float32) - np.float32(ZERO_POINT)) * scale[:, None]
+
+
+def sparse_blocks(matrix: sparse.csr_array[Any] | sparse.csr_matrix[Any]) -> dict[str, NDArray[Any]]:
+    """Codes and scales of a sparse table, each row in as many blocks of 16 entries as it needs.
+
+    Args:
+        matrix: float[R, C], source-major: row j holds what item j adds to its targets.
+
+    Returns:
+        ``start`` uint32[R + 1], the first block of each row; ``index`` uint16[NB, 16] (uint32 beyond 65536
+        columns); ``value`` int8[NB, 16]; ``scale`` float32[R]. Within a row entries go from the largest |code|
+        to the smallest, ties by index, so that cutting blocks drops the weakest. Codes of 0 are not stored;
+        the end of a row's last block is filled with index 0, value 0.
+
+    Raises:
+        ValueError: a value is not finite in float32.
+    """
+    table = sparse.csr_array(matrix, copy=True)
+    table.sum_duplicates()
+    rows, columns = table.shape
+    row = np.repeat(np.arange(rows), np.diff(table.indptr))
+    value = _finite(table.data)
+
+    largest = np.zeros(rows, np.float32)
+    np.maximum.at(largest, row, np.abs(value))
+    scale = _scales(largest)
+    code = np.rint(value / np.where(scale > 0, scale, np.inf)[row]).astype(np.int8)
+
+    kept = np.flatnonzero(code)
+    strength = np.abs(code[kept].astype(np.int16))
+    order = kept[np.lexsort((table.indices[kept], -strength, row[kept]))]
+    count = np.bincount(row[order], minlength=rows)
+    start = np.concatenate(([0], np.cumsum(-(-count // BLOCK))))
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
+    place = start[row[order]] * BLOCK + rank
+
+    index = np.zeros((start[-1], BLOCK), np.uint16 if columns <= 1 << 16 else np.uint32)
+    blocks = np.zeros((start[-1], BLOCK), np.int8)
+    index.reshape(-1)[place] = table.indices[order]
+    blocks.reshape(-1)[place] = code[order]
+    return {"start": start.astype(np.uint32), "index": index, "value": blocks, "scale": scale}
+
+
+def _finite(x: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        x = np.asarray(x).astype(np.float32)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(x))} of {x.size} values are not finite in float32")
+    return x
+
+
+def _scales(largest: NDArray[np.float32]) -> NDArray[np.float32]:
+    scale = (largest / np.float32(LARGEST)).astype(np.float32)
+    return np.where(scale >= _TINY, scale, np.float32(0))

@@ -1,0 +1,189 @@
+"""Which arrays a package holds: their dtypes, shapes and values, as one table.
+
+A shape is written in symbols. Some are fixed by the manifest (I items, C categories, d factor width, D text
+width, B block entries), the others (bytes of a blob, T tokens, NB blocks) by the first array that has them;
+each symbol must have the same length everywhere. Arrays not in the table are passed through unchecked, so
+that a part such as the tokenizer can own its tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketrec.errors import PackageError
+from pocketrec.manifest import Manifest
+from pocketrec.strings import EMPTY_SLOT
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one array must look like; ``values`` names a check of ``VALUE_CHECKS`` and its symbol."""
+
+    dtypes: tuple[str, ...]
+    shape: tuple[str, ...]
+    values: tuple[str, str] = ("any", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Arrays that come together, and when the manifest makes them necessary."""
+
+    needed: Callable[[Manifest], bool]
+    rules: Mapping[str, Rule]
+
+
+def _strings(prefix: str, rows: str, *, lookup: bool) -> dict[str, Rule]:
+    size = f"{prefix} bytes"
+    rules = {
+        f"{prefix}.offset": Rule(("uint32",), (f"{rows}+1",), ("ascending", size)),
+        f"{prefix}.text": Rule(("uint8",), (size,)),
+    }
+    if lookup:
+        rules[f"{prefix}.slot"] = Rule(("uint32",), (f"{prefix} slots",), ("slots", rows))
+    return rules
+
+
+def _dense(prefix: str, rows: str, dim: str) -> dict[str, Rule]:
+    return {
+        f"{prefix}/value": Rule(("uint8",), (rows, dim), ("dense", "")),
+        f"{prefix}/scale": Rule(("float32",), (rows,), ("scale", "")),
+    }
+
+
+GROUPS = (
+    Group(
+        lambda m: True,
+        _strings("catalogue/id", "I", lookup=True) | _strings("catalogue/title", "I", lookup=False),
+    ),
+    Group(
+        lambda m: m.catalogue.categories > 0,
+        {
+            "catalogue/category.start": Rule(("uint32",), ("I+1",), ("ascending", "M")),
+            "catalogue/category.index": Rule(("uint32",), ("M",), ("below", "C")),
+        }
+        | _strings("catalogue/category_name", "C", lookup=True),
+    ),
+    Group(lambda m: "factors" in m.signals, _dense("factors", "I", "d")),
+    Group(
+        lambda m: "neighbours" in m.signals,
+        {
+            "neighbours/start": Rule(("uint32",), ("I+1",), ("ascending", "NB")),
+            "neighbours/index": Rule(("uint16", "uint32"), ("NB", "B"), ("below", "I")),
+            "neighbours/value": Rule(("int8",), ("NB", "B")),
+            "neighbours/scale": Rule(("float32",), ("I",), ("scale", "")),
+        },
+    ),
+    Group(lambda m: "content" in m.signals or "semantic" in m.signals, _dense("text", "I", "D")),
+    Group(
+        lambda m: "popularity" in m.signals,
+        {"popularity/value": Rule(("float32",), ("I",), ("finite", ""))},
+    ),
+    Group(
+        lambda m: m.encoder is not None,
+        _dense("tokens", "T", "D") | _strings("tokenizer/vocab", "T", lookup=True),
+    ),
+)
+RULES: Mapping[str, Rule] = {name: rule for group in GROUPS for name, rule in group.rules.items()}
+
+
+def check_shapes(manifest: Manifest) -> dict[str, int]:
+    """The length of every symbol, after checking that all needed arrays are declared and fit together.
+
+    Raises:
+        PackageError: an array is missing, or its dtype or shape contradicts the manifest or another array.
+    """
+    arrays = {entry.name: entry for entry in manifest.entries if entry.role == "array"}
+    lengths = _manifest_lengths(manifest)
+    for group in GROUPS:
+        if not group.needed(manifest) and arrays.keys().isdisjoint(group.rules):
+            continue
+        for name, rule in group.rules.items():
+            if name not in arrays:
+                raise PackageError(f"array {name!r} is missing")
+            entry = arrays[name]
+            if entry.dtype not in rule.dtypes:
+                raise PackageError(f"array {name!r} is {entry.dtype}, expected {' or '.join(rule.dtypes)}")
+            if len(entry.shape) != len(rule.shape):
+                raise PackageError(f"array {name!r} has shape {entry.shape}, expected [{', '.join(rule.shape)}]")
+            for found, symbol in zip(entry.shape, rule.shape, strict=True):
+                base, _, more = symbol.partition("+")
+                if found != lengths.setdefault(base, found - int(more or 0)) + int(more or 0):
+                    raise PackageError(
+                        f"array {name!r} has shape {entry.shape}, expected [{', '.join(rule.shape)}] "
+                        f"with {base} = {lengths[base]}"
+                    )
+    return lengths
+
+
+def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
+    lengths = {"I": manifest.catalogue.items, "C": manifest.catalogue.categories}
+    signals, encoder = manifest.signals, manifest.encoder
+    if signals.factors:
+        lengths["d"] = signals.factors.dim
+    if signals.neighbours:
+        lengths["B"] = signals.neighbours.block
+    if signals.semantic and not encoder:
+        raise PackageError("manifest: signals.semantic needs an encoder")
+    text = {"signals.content": signals.content, "signals.semantic": signals.semantic, "encoder": encoder}
+    for key, part in text.items():
+        if part and part.dim != lengths.setdefault("D", part.dim):
+            raise PackageError(f"manifest: {key}.dim is {part.dim}, but another text width is {lengths['D']}")
+    return lengths
+
+
+def check_values(name: str, array: NDArray[Any], lengths: Mapping[str, int]) -> None:
+    """Check what makes later use of an array safe: indices in range, offsets ordered, numbers finite.
+
+    Raises:
+        PackageError: a value is out of range.
+    """
+    if name in RULES:
+        kind, symbol = RULES[name].values
+        problem = VALUE_CHECKS[kind](array, lengths.get(symbol, 0))
+        if problem:
+            raise PackageError(f"array {name!r}: {problem}")
+
+
+def _ascending(array: NDArray[Any], total: int) -> str:
+    if array[0] != 0 or array[-1] != total:
+        return f"goes from {array[0]} to {array[-1]}, expected 0 to {total}"
+    return "" if bool((array[1:] >= array[:-1]).all()) else "must not decrease"
+
+
+def _below(array: NDArray[Any], limit: int) -> str:
+    return f"holds {array.max()}, expected less than {limit}" if array.size and array.max() >= limit else ""
+
+
+def _slots(array: NDArray[Any], rows: int) -> str:
+    if array.size < max(2, 2 * rows) or array.size & (array.size - 1):
+        return f"has {array.size} slots for {rows} rows, expected a power of two, at least twice as many"
+    return _below(array[array != EMPTY_SLOT], rows)
+
+
+def _finite(array: NDArray[Any], _: int) -> str:
+    return "" if bool(np.isfinite(array).all()) else "holds a number that is not finite"
+
+
+def _scale(array: NDArray[Any], _: int) -> str:
+    return _finite(array, 0) or ("" if not array.size or array.min() >= 0 else "holds a negative scale")
+
+
+def _dense_values(array: NDArray[Any], _: int) -> str:
+    # Symmetric codes keep |code| * |code| * 64 <= 127 * 127 * 64, exact in a float32 sum.
+    return "" if not array.size or array.min() >= 1 else "holds code 0, expected 1 to 255"
+
+
+VALUE_CHECKS: Mapping[str, Callable[[NDArray[Any], int], str]] = {
+    "any": lambda array, length: "",
+    "ascending": _ascending,
+    "below": _below,
+    "slots": _slots,
+    "finite": _finite,
+    "scale": _scale,
+    "dense": _dense_values,
+}

@@ -1,0 +1,76 @@
+"""String columns that need no parsing: an offset array, one UTF-8 blob and, for lookup, a hash table."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from operator import index as as_index
+from typing import Any
+
+from numpy.typing import NDArray
+
+from pocketrec.errors import PackageError
+
+EMPTY_SLOT = 0xFFFFFFFF
+"""Value of a hash slot that holds no row."""
+
+
+class StringTable:
+    """Strings by row, and rows by string.
+
+    Row r is ``text[offset[r]:offset[r + 1]]``. The hash table has a power-of-two number of slots; a string
+    starts at ``crc32(bytes) & (slots - 1)`` and moves on by one until it meets itself or an empty slot.
+
+    Args:
+        offset: uint32[R + 1], non-decreasing, from 0 to the size of ``text``.
+        text: uint8[bytes], UTF-8.
+        slot: uint32[2^m] of rows, or None for a table that is only read by row.
+    """
+
+    __slots__ = ("_offset", "_slot", "_text")
+
+    def __init__(self, offset: NDArray[Any], text: NDArray[Any], slot: NDArray[Any] | None = None) -> None:
+        # Indexing a memoryview yields a Python int in half the time of ndarray.item.
+        self._offset = offset.data
+        self._text = text.data
+        self._slot = None if slot is None else slot.data
+
+    def __len__(self) -> int:
+        return len(self._offset) - 1
+
+    def __getitem__(self, row: int) -> str:
+        """The string of one row.
+
+        Raises:
+            IndexError: ``row`` is not in [0, len).
+            PackageError: the bytes are not UTF-8.
+        """
+        row = as_index(row)
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of a string table of {len(self)}")
+        try:
+            return str(self._text[self._offset[row] : self._offset[row + 1]], "utf-8")
+        except UnicodeDecodeError as error:
+            raise PackageError(f"row {row} of a string table is not UTF-8: {error.reason}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.__getitem__, range(len(self)))
+
+    def find(self, key: str | bytes) -> int:
+        """The row of a string, or -1 when the table does not hold it. About 0.3 microseconds."""
+        slots, offset = self._slot, self._offset
+        if slots is None:
+            raise PackageError("this string table has no lookup; only its rows can be read")
+        if isinstance(key, str):
+            key = key.encode("utf-8", "surrogatepass")  # a lone surrogate is simply never found
+        size, mask = len(key), len(slots) - 1
+        at = zlib.crc32(key) & mask
+        for _ in range(len(slots)):  # a hostile table without an empty slot must still end
+            row = slots[at]
+            if row == EMPTY_SLOT:
+                return -1
+            first = offset[row]
+            if offset[row + 1] - first == size and self._text[first : first + size].tobytes() == key:
+                return int(row)
+            at = (at + 1) & mask
+        return -1

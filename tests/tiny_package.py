@@ -1,0 +1,84 @@
+"""A package of five items that can be checked by eye, for tests of the format and of what reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pocketrec_export.quantize import quantize_rows, sparse_blocks
+from pocketrec_export.writer import string_table, write_package
+from scipy import sparse
+
+IDS = ["tea", "mug", "pot", "novel", "café"]
+TITLES = ["Green tea", "Big mug", "", "A novel", "Le café"]
+CATEGORIES = ["drink", "kitchen", "book"]
+ITEM_CATEGORIES = [[0], [1], [1, 0], [2], []]
+VOCAB = ["[PAD]", "[UNK]", "tea", "##s", "mug", "novel"]
+ITEMS, DIM, TOKENS = len(IDS), 64, len(VOCAB)
+
+
+def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(seed)
+    arrays = string_table("catalogue/id", IDS, lookup=True)
+    arrays |= string_table("catalogue/title", TITLES, lookup=False)
+    arrays |= string_table("catalogue/category_name", CATEGORIES, lookup=True)
+    arrays["catalogue/category.start"] = np.cumsum([0, *map(len, ITEM_CATEGORIES)]).astype(np.uint32)
+    arrays["catalogue/category.index"] = np.concatenate(ITEM_CATEGORIES).astype(np.uint32)
+    for name, rows, dim in (("factors", ITEMS, DIM), ("text", ITEMS, DIM), ("tokens", TOKENS, DIM)):
+        x = rng.standard_normal((rows, dim)).astype(np.float32)
+        arrays[f"{name}/value"], arrays[f"{name}/scale"] = quantize_rows(x / np.linalg.norm(x, axis=1)[:, None])
+    near = sparse.csr_array(np.array([[0, 2, 1, 0, 0], [2, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5], float))
+    arrays |= {f"neighbours/{key}": array for key, array in sparse_blocks(near).items()}
+    arrays["popularity/value"] = np.array([1, 0.5, 0.25, 0.5, 0], np.float32)
+    arrays |= string_table("tokenizer/vocab", VOCAB, lookup=True)
+    return arrays
+
+
+def tiny_manifest() -> dict[str, Any]:
+    term = {"weight": 1.0, "power": 0.5}
+    flat = {"weight": 0.5, "power": 0.0}
+    return {
+        "format": 1,
+        "name": "tiny",
+        "generator": "pocketrec 0.1.0",
+        "catalogue": {"items": ITEMS, "categories": len(CATEGORIES)},
+        "history": {"max_items": 512, "max_weight": 8.0},
+        "signals": {
+            "factors": {"dim": DIM, "alpha": 1.0, "steps": 8},
+            "neighbours": {"block": 16, "budget": 512},
+            "content": {"dim": DIM},
+            "semantic": {"dim": DIM},
+            "popularity": {},
+        },
+        "blend": {
+            "recommend": {"factors": term, "neighbours": term, "content": term, "popularity": flat},
+            "search": {"semantic": {"weight": 1.0, "power": 0.0}, "popularity": flat},
+            "similar": {"neighbours": term, "content": term},
+        },
+        "encoder": {
+            "kind": "static",
+            "tokenizer": "wordpiece",
+            "dim": DIM,
+            "max_tokens": 256,
+            "lowercase": True,
+            "unknown": "[UNK]",
+            "normalize": True,
+            "teacher": "none",
+            "teacher_sha256": "",
+        },
+        "graphs": {},
+        "input": {"value_kind": "none", "reason": "made by hand", "positive": None, "split_sha256": None},
+        "metrics": {},
+        "data": {"license": "CC0-1.0", "attribution": "made by hand"},
+        "seed": 0,
+    }
+
+
+def tiny_files() -> dict[str, tuple[str, bytes]]:
+    return {"golden.json": ("golden", b"{}"), "MODEL_CARD.md": ("document", b"# tiny\n")}
+
+
+def write_tiny(path: Any, **changes: Any) -> None:
+    """Write the tiny package; ``changes`` replace top-level manifest keys."""
+    write_package(path, manifest=tiny_manifest() | changes, arrays=tiny_arrays(), files=tiny_files())
