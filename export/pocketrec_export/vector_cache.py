@@ -1,0 +1,68 @@
+"""A file of text vectors that makes the second build of a catalogue cheap.
+
+One ``.npz`` per recipe holds the SHA-256 of each text and its vector. It is read and written whole: a
+temporary file is renamed over it, so a reader never sees half of one, and of two concurrent writers
+the later wins (the loser's texts are encoded again some day). Deleting it is always safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class VectorCache:
+    """Vectors by text content, in ``folder/<recipe>.npz``.
+
+    Args:
+        folder: created when the first vectors are saved.
+        recipe: hex digest of everything but the text that decides a vector: weights, tokenizer, limits.
+        dim: length of a vector.
+    """
+
+    def __init__(self, folder: Path, *, recipe: str, dim: int) -> None:
+        self._path = folder / f"{recipe[:32]}.npz"
+        self._dim = dim
+        self._vectors = self._read()
+
+    def get(self, text: str) -> NDArray[np.float32] | None:
+        """The text's vector float32[dim], or None if it was never saved."""
+        return self._vectors.get(_digest(text))
+
+    def save(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Adds vectors float32[N, dim] of N texts, keeping what other processes have saved meanwhile."""
+        self._vectors = self._read() | self._vectors
+        self._vectors.update((_digest(text), row) for text, row in zip(texts, vectors, strict=True))
+        keys = np.frombuffer(b"".join(self._vectors), np.uint8).reshape(-1, 32)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, keys=keys, vectors=np.stack(list(self._vectors.values())))
+            os.replace(temporary, self._path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def _read(self) -> dict[bytes, NDArray[np.float32]]:
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                keys, vectors = file["keys"], file["vectors"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return {}  # absent or damaged: the vectors are simply computed again
+        if vectors.dtype != np.float32 or keys.dtype != np.uint8:
+            return {}
+        if keys.shape != (len(vectors), 32) or vectors.shape != (len(keys), self._dim):
+            return {}
+        return {key.tobytes(): vector for key, vector in zip(keys, vectors, strict=True)}
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
