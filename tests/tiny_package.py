@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ def tiny_files() -> dict[str, tuple[str, bytes]]:
     return {"golden.json": ("golden", b"{}"), "MODEL_CARD.md": ("document", b"# tiny\n")}
 
 
-def write_tiny(path: Any, **changes: Any) -> None:
+def write_tiny(path: str | Path, *, overwrite: bool = False, **changes: Any) -> None:
     """Write the tiny package; ``changes`` replace top-level manifest keys."""
-    write_package(path, manifest=tiny_manifest() | changes, arrays=tiny_arrays(), files=tiny_files())
+    manifest = tiny_manifest() | changes
+    write_package(path, manifest=manifest, arrays=tiny_arrays(), files=tiny_files(), overwrite=overwrite)

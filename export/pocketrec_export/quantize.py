@@ -2,7 +2,7 @@
 
 The rule of both: ``scale = max|row| / 127`` and ``code = rint(value / scale)`` (half to even), so that a value
 comes back within half a scale. A row whose scale would be a subnormal float32 becomes all zero: engines may
-flush such numbers, and its values are below 2e-36.
+flush such numbers, and its values are below 2e-36. A scale beyond ``MAX_SCALE`` is refused, as readers refuse it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pocketrec.layout import MAX_SCALE
 from pocketrec.manifest import BLOCK
 from scipy import sparse
 
@@ -24,15 +25,15 @@ def quantize_rows(x: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], NDAr
     """Codes and scales of a dense table.
 
     Args:
-        x: float[R, D], finite.
+        x: float[R, D].
 
     Returns:
         uint8[R, D] with zero point 128 and codes 1 to 255, and float32[R] scales; a zero row has scale 0.
 
     Raises:
-        ValueError: ``x`` is not a matrix, or a value is not finite in float32.
+        ValueError: ``x`` is not a matrix, or a value is not finite, or beyond 127 * 2^20.
     """
-    x = _finite(x)
+    x = _bounded(x)
     if x.ndim != 2:
         raise ValueError(f"expected a matrix, found shape {x.shape}")
     scale = _scales(np.abs(x).max(axis=1, initial=0.0))
@@ -58,13 +59,13 @@ def sparse_blocks(matrix: sparse.csr_array[Any] | sparse.csr_matrix[Any]) -> dic
         the end of a row's last block is filled with index 0, value 0.
 
     Raises:
-        ValueError: a value is not finite in float32.
+        ValueError: a value is not finite, or beyond 127 * 2^20.
     """
     table = sparse.csr_array(matrix, copy=True)
     table.sum_duplicates()
     rows, columns = table.shape
     row = np.repeat(np.arange(rows), np.diff(table.indptr))
-    value = _finite(table.data)
+    value = _bounded(table.data)
 
     largest = np.zeros(rows, np.float32)
     np.maximum.at(largest, row, np.abs(value))
@@ -86,12 +87,12 @@ def sparse_blocks(matrix: sparse.csr_array[Any] | sparse.csr_matrix[Any]) -> dic
     return {"start": start.astype(np.uint32), "index": index, "value": blocks, "scale": scale}
 
 
-def _finite(x: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        x = np.asarray(x).astype(np.float32)
-    if not np.isfinite(x).all():
-        raise ValueError(f"{np.count_nonzero(~np.isfinite(x))} of {x.size} values are not finite in float32")
-    return x
+def _bounded(x: NDArray[Any]) -> NDArray[np.float32]:
+    x, limit = np.asarray(x), LARGEST * MAX_SCALE
+    good = np.count_nonzero(np.abs(x) <= limit)  # NaN is not
+    if good < x.size:
+        raise ValueError(f"{x.size - good} of {x.size} values are not finite or beyond {limit:g}")
+    return x.astype(np.float32)
 
 
 def _scales(largest: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +26,7 @@ from pocketrec.archive import (
     MAX_ENTRIES,
     check_name,
 )
-from pocketrec.errors import DataError, UsageError
+from pocketrec.errors import DataError, PackageError, UsageError
 from pocketrec.manifest import ITEM_SIZE, ROLES
 from pocketrec.package import Package
 from pocketrec.strings import EMPTY_SLOT
@@ -56,7 +57,8 @@ def write_package(
 
     Raises:
         UsageError: ``path`` exists and ``overwrite`` is False, or an argument cannot be stored.
-        PackageError: the package would not be valid; nothing is written.
+        PackageError: the package would not be valid.
+        OSError: the disk is full or refuses. After any exception no file is left and an existing one untouched.
     """
     path = Path(path)
     _refuse_existing(path, overwrite)
@@ -77,7 +79,7 @@ def write_package(
             _write_archive(file, contents)
             file.flush()
             os.fsync(file.fileno())
-        Package.open(temporary).close()
+        _verify(temporary, path)
         _refuse_existing(path, overwrite)
         os.replace(temporary, path)
     finally:  # also on KeyboardInterrupt; after the rename there is nothing left to remove
@@ -104,8 +106,7 @@ def string_table(prefix: str, strings: Iterable[str], *, lookup: bool) -> dict[s
     }
     if lookup:
         if len(set(rows)) != len(rows):
-            seen: set[bytes] = set()
-            twice = next(row for row in rows if row in seen or seen.add(row))  # type: ignore[func-returns-value]
+            twice = next(row for row, times in Counter(rows).items() if times > 1)
             raise DataError(f"{prefix}: {twice.decode()[:80]!r} appears twice")
         table[f"{prefix}.slot"] = _slots(rows)
     return table
@@ -210,7 +211,17 @@ def _write_archive(file: BinaryIO, contents: Mapping[str, memoryview]) -> None:
     file.write(END.pack(END_MARK, 0, 0, count, count, len(directory), position, 0))
 
 
+def _verify(temporary: Path, path: Path) -> None:
+    """Open the file as a user would; an error names the file that was asked for."""
+    try:
+        Package.open(temporary).close()
+    except PackageError as error:
+        raise PackageError(str(error).replace(str(temporary), f"{path} would not be valid")) from None
+
+
 def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is not a folder; create it first")
     if path.is_dir() or (path.exists() and not overwrite):
         raise UsageError(f"{path} exists; choose another name or ask to overwrite it")
 

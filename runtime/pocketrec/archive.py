@@ -42,7 +42,7 @@ class ArchiveEntry:
 def check_name(name: str) -> str:
     """Return ``name`` if it may name an entry, else raise PackageError."""
     if len(name) > 255 or not _NAME.fullmatch(name):
-        raise PackageError(f"entry name {name!r} is not allowed: use plain relative paths of [A-Za-z0-9_.-]")
+        raise PackageError(f"entry name {name[:80]!r} is not allowed: use plain relative paths of [A-Za-z0-9_.-]")
     return name
 
 

@@ -48,6 +48,8 @@ class Catalogue:
         """The categories of an item, in the order of the package."""
         if self._category_names is None:
             return []
+        if not 0 <= index < len(self):
+            raise IndexError(f"item {index} of a catalogue of {len(self)}")
         first, last = self._category_start[index : index + 2].tolist()
         return [self._category_names[row] for row in self._category_index[first:last].tolist()]
 

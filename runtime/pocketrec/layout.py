@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec.errors import PackageError
 from pocketrec.manifest import Manifest
 from pocketrec.strings import EMPTY_SLOT
+
+MAX_SCALE = float(1 << 20)
+"""Largest scale of a row: far beyond what data needs, and far from where float32 sums overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ GROUPS = (
     Group(lambda m: "content" in m.signals or "semantic" in m.signals, _dense("text", "I", "D")),
     Group(
         lambda m: "popularity" in m.signals,
-        {"popularity/value": Rule(("float32",), ("I",), ("finite", ""))},
+        {"popularity/value": Rule(("float32",), ("I",), ("prior", ""))},
     ),
     Group(
         lambda m: m.encoder is not None,
@@ -165,12 +167,12 @@ def _slots(array: NDArray[Any], rows: int) -> str:
     return _below(array[array != EMPTY_SLOT], rows)
 
 
-def _finite(array: NDArray[Any], _: int) -> str:
-    return "" if bool(np.isfinite(array).all()) else "holds a number that is not finite"
+def _between(low: float, high: float) -> Callable[[NDArray[Any], int], str]:
+    def check(array: NDArray[Any], _: int) -> str:
+        good = (array >= low) & (array <= high)  # false for NaN
+        return "" if bool(good.all()) else f"holds {array[~good][0]}, expected {low:g} to {high:g}"
 
-
-def _scale(array: NDArray[Any], _: int) -> str:
-    return _finite(array, 0) or ("" if not array.size or array.min() >= 0 else "holds a negative scale")
+    return check
 
 
 def _dense_values(array: NDArray[Any], _: int) -> str:
@@ -183,7 +185,7 @@ VALUE_CHECKS: Mapping[str, Callable[[NDArray[Any], int], str]] = {
     "ascending": _ascending,
     "below": _below,
     "slots": _slots,
-    "finite": _finite,
-    "scale": _scale,
+    "prior": _between(-MAX_SCALE, MAX_SCALE),
+    "scale": _between(0, MAX_SCALE),
     "dense": _dense_values,
 }

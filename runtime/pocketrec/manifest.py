@@ -7,15 +7,14 @@ encoder is refused, because ignoring it would change the answers.
 
 from __future__ import annotations
 
-import json
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 from pocketrec.archive import MAX_ENTRIES, check_name
+from pocketrec.checked_json import LARGEST_INTEGER, JsonObject, load_object
 from pocketrec.errors import PackageError
 
 FORMAT = 1
@@ -30,9 +29,6 @@ MODES = ("recommend", "search", "similar")
 ROLES = ("array", "graph", "golden", "document")
 ITEM_SIZE = {"uint8": 1, "int8": 1, "uint16": 2, "uint32": 4, "float32": 4}
 """Bytes of one number, for each dtype an array may have."""
-
-_LIMIT = 2**32 - 1
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +103,9 @@ class Signals:
     def names(self) -> tuple[str, ...]:
         """The signals present, in the fixed order."""
         return tuple(name for name in SIGNALS if getattr(self, name) is not None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
@@ -196,7 +195,7 @@ def parse_manifest(data: bytes) -> Manifest:
     Raises:
         PackageError: it is not strict JSON, or a value is missing, of the wrong type or out of range.
     """
-    top = _Object(_load(data), "")
+    top = load_object(data, MAX_MANIFEST_BYTES)
     format_ = top.integer("format", 1)
     if format_ != FORMAT:
         raise PackageError(f"the package has format {format_}, this runtime reads {FORMAT}: update pocketrec")
@@ -223,125 +222,14 @@ def parse_manifest(data: bytes) -> Manifest:
     return manifest
 
 
-def _load(data: bytes) -> object:
-    """Strict JSON: UTF-8, no repeated key, no NaN or infinity, and no nesting that exhausts the stack."""
-
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            raise ValueError("a key appears twice in one object")
-        return value
-
-    def constant(name: str) -> NoReturn:
-        raise ValueError(f"{name} is not JSON")
-
-    if len(data) > MAX_MANIFEST_BYTES:
-        raise PackageError(f"manifest.json has {len(data)} bytes, expected at most {MAX_MANIFEST_BYTES}")
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
-    except RecursionError:
-        raise PackageError("manifest.json is nested too deeply") from None
-    except ValueError as error:  # of JSON, of UTF-8, of an integer with thousands of digits
-        raise PackageError(f"manifest.json is not valid JSON: {error}") from None
-
-
-class _Object:
-    """A JSON object that knows its path; each getter returns a checked value or names what is wrong."""
-
-    def __init__(self, value: object, path: str) -> None:
-        if not isinstance(value, dict):
-            raise PackageError(f"manifest: {path or 'the top level'} must be an object, found {_kind(value)}")
-        self.value: dict[str, Any] = value
-        self.path = path
-
-    def where(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
-
-    def get(self, key: str) -> Any:
-        if key not in self.value:
-            raise PackageError(f"manifest: {self.where(key)} is missing")
-        return self.value[key]
-
-    def fail(self, key: str, expected: str) -> NoReturn:
-        found = _kind(self.value.get(key))
-        raise PackageError(f"manifest: {self.where(key)} must be {expected}, found {found}")
-
-    def object(self, key: str) -> _Object:
-        return _Object(self.get(key), self.where(key))
-
-    def object_or_none(self, key: str) -> _Object | None:
-        return None if self.value.get(key) is None else self.object(key)
-
-    def text(self, key: str) -> str:
-        value = self.get(key)
-        if not isinstance(value, str):
-            self.fail(key, "a string")
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
-            self.fail(key, "text without lone surrogates")
-        return value
-
-    def text_or_none(self, key: str) -> str | None:
-        return None if self.value.get(key) is None else self.text(key)
-
-    def choice(self, key: str, choices: tuple[str, ...]) -> str:
-        value = self.text(key)
-        if value not in choices:
-            self.fail(key, f"one of {', '.join(choices)} (or update pocketrec)")
-        return value
-
-    def sha256(self, key: str) -> str:
-        value = self.text(key)
-        if not _SHA256.fullmatch(value):
-            self.fail(key, "a SHA-256 of 64 lowercase hexadecimal digits")
-        return value
-
-    def boolean(self, key: str) -> bool:
-        value = self.get(key)
-        if not isinstance(value, bool):
-            self.fail(key, "true or false")
-        return value
-
-    def integer(self, key: str, low: int, high: int = _LIMIT) -> int:
-        value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.fail(key, f"an integer from {low} to {high}")
-        return value
-
-    def number(self, key: str, low: float, high: float) -> float:
-        value = self.get(key)
-        # The comparison is exact for integers of any size, and false for what 1e999 becomes.
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            self.fail(key, f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    def dim(self, key: str) -> int:
-        value = self.integer(key, 64, 4096)
-        if value % 64:
-            self.fail(key, "a multiple of 64")
-        return value
-
-
-def _kind(value: object) -> str:
-    """A JSON value for a message: short values as they stand, long ones by their type."""
-    names: dict[type, str] = {dict: "an object", list: "a list", str: "a long string", int: "a huge integer"}
-    if isinstance(value, dict | list):
-        return names[type(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "a number beyond float64"
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
-        return names[int]
-    text = json.dumps(value)
-    return text if len(text) <= 80 else names[str]
-
-
-def _entries(top: _Object) -> tuple[Entry, ...]:
+def _entries(top: JsonObject) -> tuple[Entry, ...]:
     values = top.get("entries")
     if not isinstance(values, list) or len(values) > MAX_ENTRIES:
         top.fail("entries", f"a list of at most {MAX_ENTRIES}")
-    return tuple(_entry(_Object(value, f"entries[{i}]")) for i, value in enumerate(values))
+    return tuple(_entry(JsonObject(value, f"entries[{i}]")) for i, value in enumerate(values))
 
 
-def _entry(o: _Object) -> Entry:
+def _entry(o: JsonObject) -> Entry:
     name, role = check_name(o.text("name")), o.choice("role", ROLES)
     size, sha256 = o.integer("size", 0), o.sha256("sha256")
     if role != "array":
@@ -349,23 +237,25 @@ def _entry(o: _Object) -> Entry:
     dtype, shape = o.choice("dtype", tuple(ITEM_SIZE)), o.get("shape")
     if not isinstance(shape, list) or not 1 <= len(shape) <= 4:
         o.fail("shape", "a list of 1 to 4 lengths")
-    lengths = _Object({str(i): length for i, length in enumerate(shape)}, o.where("shape"))
+    lengths = JsonObject({str(i): length for i, length in enumerate(shape)}, o.where("shape"))
     dims = tuple(lengths.integer(str(i), 0) for i in range(len(shape)))
+    if math.prod(max(1, length) for length in dims) > LARGEST_INTEGER:  # numpy refuses such shapes even when empty
+        o.fail("shape", "a shape of less than 2^32 elements")
     expected = math.prod(dims) * ITEM_SIZE[dtype]
     if size != expected:
         raise PackageError(f"array {name!r}: {dtype}{list(dims)} takes {expected} bytes, the entry has {size}")
     return Entry(name, role, size, sha256, dtype, dims)
 
 
-def _catalogue(o: _Object) -> CatalogueInfo:
+def _catalogue(o: JsonObject) -> CatalogueInfo:
     return CatalogueInfo(o.integer("items", 1), o.integer("categories", 0), o.sha256("fingerprint"))
 
 
-def _history(o: _Object) -> HistoryLimits:
+def _history(o: JsonObject) -> HistoryLimits:
     return HistoryLimits(o.integer("max_items", 1, 65536), o.number("max_weight", 1e-6, 1e6))
 
 
-def _signals(o: _Object) -> Signals:
+def _signals(o: JsonObject) -> Signals:
     for name in o.value:
         if name not in SIGNALS:
             raise PackageError(f"manifest: signals.{name[:80]} is unknown to this runtime: update pocketrec")
@@ -381,15 +271,15 @@ def _signals(o: _Object) -> Signals:
     )
 
 
-def _factors(o: _Object) -> FactorSettings:
+def _factors(o: JsonObject) -> FactorSettings:
     return FactorSettings(o.dim("dim"), o.number("alpha", 0, 1e6), o.integer("steps", 1, 1000))
 
 
-def _neighbours(o: _Object) -> NeighbourSettings:
+def _neighbours(o: JsonObject) -> NeighbourSettings:
     return NeighbourSettings(o.integer("block", BLOCK, BLOCK), o.integer("budget", 1))
 
 
-def _blend(o: _Object, signals: Signals) -> Mapping[str, BlendTerm]:
+def _blend(o: JsonObject, signals: Signals) -> Mapping[str, BlendTerm]:
     terms = {}
     for name in o.value:
         if name not in signals:
@@ -402,7 +292,7 @@ def _blend(o: _Object, signals: Signals) -> Mapping[str, BlendTerm]:
     return MappingProxyType(terms)
 
 
-def _encoder(o: _Object) -> Encoder:
+def _encoder(o: JsonObject) -> Encoder:
     return Encoder(
         kind=o.choice("kind", ("static",)),
         tokenizer=o.choice("tokenizer", ("wordpiece",)),
@@ -417,7 +307,7 @@ def _encoder(o: _Object) -> Encoder:
     )
 
 
-def _graphs(o: _Object) -> Graphs:
+def _graphs(o: JsonObject) -> Graphs:
     onnx = o.object_or_none("onnx")
     if onnx is None:
         return Graphs()
@@ -432,9 +322,9 @@ def _check_graph_entries(manifest: Manifest) -> None:
             raise PackageError(f"manifest: graphs.onnx.{key} is {name[:80]!r}, which is not a graph entry")
 
 
-def _input(o: _Object) -> InputInfo:
+def _input(o: JsonObject) -> InputInfo:
     return InputInfo(o.text("value_kind"), o.text("reason"), o.text_or_none("positive"), o.text_or_none("split_sha256"))
 
 
-def _data(o: _Object) -> DataInfo:
+def _data(o: JsonObject) -> DataInfo:
     return DataInfo(o.text("license"), o.text("attribution"))

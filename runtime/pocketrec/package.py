@@ -7,7 +7,6 @@ import mmap
 import os
 import stat
 import zlib
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -126,15 +125,9 @@ class Package:
         return {name: entry.size for name, entry in self._located.items()}
 
     def close(self) -> None:
-        """Let go of the file. Views given out keep the mapping alive until they are gone."""
-        data, self._data = self._data, None
+        """Let go of the file. The mapping ends when the last view given out is gone."""
+        self._data = None
         self._arrays.clear()
-        if data is not None:
-            mapping = data.obj
-            with suppress(BufferError):
-                data.release()
-                if isinstance(mapping, mmap.mmap):
-                    mapping.close()
 
     def __enter__(self) -> Self:
         return self
