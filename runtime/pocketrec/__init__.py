@@ -1,3 +1,29 @@
-"""Recommendation and search from one small file, offline."""
+"""Recommendation and search from one small file, offline.
+
+Example:
+    >>> import pocketrec
+    >>> with pocketrec.open_sample() as films:
+    ...     len(films.search("space adventure with robots", k=5))
+    5
+"""
 
 __version__ = "0.1.0"
+
+from pocketrec.errors import DataError, EngineError, PackageError, PocketrecError, UsageError
+from pocketrec.recommender import Recommender, open_sample
+from pocketrec.recommender import open_package as open
+from pocketrec.results import Reason, Recommendation, Results
+
+__all__ = [
+    "DataError",
+    "EngineError",
+    "PackageError",
+    "PocketrecError",
+    "Reason",
+    "Recommendation",
+    "Recommender",
+    "Results",
+    "UsageError",
+    "open",
+    "open_sample",
+]

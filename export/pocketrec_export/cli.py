@@ -1,0 +1,140 @@
+"""Commands of the export pipeline: ``build`` and ``evaluate``, found by the runtime through its entry point."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from pocketrec.cli import command
+from pocketrec.errors import PocketrecError, UsageError
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to argparse's sub-parser action."""
+    _add_build(commands)
+    _add_evaluate(commands)
+
+
+def _add_build(commands: Any) -> None:
+    parser = command(
+        commands,
+        "build",
+        _build,
+        "Turn interactions and item texts into one package.",
+        "pocketrec build --interactions ratings.csv --items films.csv --out films.pocketrec",
+    )
+    data = parser.add_argument_group("data (CSV, TSV, Parquet or JSON Lines)")
+    data.add_argument("--interactions", metavar="F", help="user,item[,value][,timestamp]; without it: search only")
+    data.add_argument("--items", metavar="F", help="item,title[,text][,category]; without it: no search")
+    data.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="for example user=customer_id,item=sku")
+    data.add_argument(
+        "--value",
+        choices=["auto", "rating", "count", "none"],
+        default="auto",
+        help="what the value column means (default: inferred, and said)",
+    )
+    data.add_argument("--positive", metavar="EXPR", help="which rows count as liked, for example 'value>=4'")
+    data.add_argument(
+        "--split", metavar="F", help="user,item,part with parts train, val_in, val_out, test_in, test_out"
+    )
+    data.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")
+    data.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
+    model = parser.add_argument_group("model")
+    model.add_argument("--preset", choices=["quick", "full"], default="quick", help="quick: minutes (default)")
+    model.add_argument("--teacher", metavar="T", help="a Sentence-Transformers folder or hub id (default: MiniLM-L6)")
+    model.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default 0)")
+    out = parser.add_argument_group("output")
+    out.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
+    out.add_argument("--name", help="the package's name (default: the file's)")
+    out.add_argument("--save-full", metavar="DIR", help="also keep the full float32 model, for evaluate")
+    out.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors between builds")
+    out.add_argument("--overwrite", action="store_true", help="replace X.pocketrec and DIR if they exist")
+    out.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    out.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _build(args: argparse.Namespace) -> int:
+    with _needs_export():
+        from pocketrec_export.pipeline import build
+    report = build(
+        args.interactions,
+        args.items,
+        out=args.out,
+        name=args.name,
+        columns=parse_columns(args.columns),
+        value=args.value,
+        positive=args.positive,
+        split=args.split,
+        preset=args.preset,
+        teacher=args.teacher,
+        seed=args.seed,
+        save_full=args.save_full,
+        cache=args.cache,
+        data_license=args.license,
+        attribution=args.attribution,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+    )
+    print(json.dumps(report.as_dict(), ensure_ascii=False) if args.json else "\n".join(report.lines()))
+    return 0
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = command(
+        commands,
+        "evaluate",
+        _evaluate,
+        "Rank for the test users of a split, with the package and with the full model.",
+        "pocketrec evaluate x.pocketrec --interactions r.csv --split s.csv --full full/ --recs recs.parquet",
+    )
+    parser.add_argument("package", help="a package built with --split")
+    parser.add_argument("--interactions", required=True, metavar="F", help="the file it was built from")
+    parser.add_argument("--split", required=True, metavar="F", help="the split it was built with")
+    parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="as in build")
+    parser.add_argument("--full", metavar="DIR", help="the full model that build kept with --save-full")
+    parser.add_argument("--recs", metavar="OUT.parquet", help="write user, item, rank of the package's lists")
+    parser.add_argument("--engine", choices=["onnx", "numpy"], help="default: the fastest one installed")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.parquet if it exists")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    with _needs_export():
+        from pocketrec_export.evaluate import evaluate
+    report = evaluate(
+        args.package,
+        args.interactions,
+        split=args.split,
+        columns=parse_columns(args.columns),
+        full=args.full,
+        recs=args.recs,
+        engine=args.engine,
+        overwrite=args.overwrite,
+    )
+    print(json.dumps(report.as_dict()) if args.json else "\n".join(report.lines()))
+    return 0
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """``"user=customer_id,item=sku"`` as a mapping of role to column.
+
+    Raises:
+        UsageError: an entry without ``=``.
+    """
+    columns = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        role, equals, name = pair.partition("=")
+        if not equals or not role.strip() or not name.strip():
+            raise UsageError(f"--columns {pair!r}: expected ROLE=NAME, for example user=customer_id")
+        columns[role.strip()] = name.strip()
+    return columns
+
+
+class _needs_export:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ModuleNotFoundError):
+            raise PocketrecError(f"this command needs {error.name}: pip install 'pocketrec[export]'") from error

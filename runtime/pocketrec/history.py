@@ -1,0 +1,141 @@
+"""A user's history, from what callers pass to the arrays that the ranker reads.
+
+The rules hold in every engine and in the full model: weights are finite, repeated ids add up, sums are
+clipped to ``[-max_weight, max_weight]``, zero removes, and a history longer than ``max_items`` keeps the
+largest absolute weights, then the most recent (the later in the sequence).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from pocketrec.catalogue import Catalogue
+
+ItemId: TypeAlias = str | int
+HistoryLike: TypeAlias = Sequence[ItemId | tuple[ItemId, float]] | Mapping[ItemId, float]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one call knows of its user.
+
+    Attributes:
+        index: int64 [H], distinct catalogue positions, in order of first appearance.
+        weight: float32 [H], finite, never zero.
+        unknown: ids that the catalogue does not hold, in order of appearance.
+        truncated: whether items or neighbour blocks were left out to stay within the package's budget.
+    """
+
+    index: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    unknown: tuple[str, ...] = ()
+    truncated: bool = False
+
+
+def resolve(
+    history: HistoryLike, catalogue: Catalogue, *, max_items: int, max_weight: float, strict: bool = False
+) -> History:
+    """The history as catalogue positions and weights.
+
+    Args:
+        history: ids, (id, weight) pairs, or a mapping of id to weight; a bare id weighs 1.
+        catalogue: where ids are looked up.
+        max_items: the most items to keep.
+        max_weight: bound of the absolute weight.
+        strict: raise on an unknown id instead of reporting it.
+
+    Raises:
+        UsageError: not a sequence or mapping of that form, a weight that is not finite, or an unknown id
+            while ``strict``.
+    """
+    summed: dict[int, float] = {}
+    unknown: dict[str, None] = {}
+    for item, weight in _pairs(history):
+        index = catalogue.index(item)
+        if index < 0:
+            unknown[item] = None
+        else:
+            summed[index] = summed.get(index, 0.0) + weight
+    if unknown and strict:
+        listed = ", ".join(repr(item) for item in list(unknown)[:5])
+        raise UsageError(f"{len(unknown)} history ids are not in the catalogue: {listed}; pass strict=False to ignore")
+    kept = [(i, max(-max_weight, min(max_weight, w))) for i, w in summed.items() if w != 0.0]
+    truncated = len(kept) > max_items
+    if truncated:
+        strongest = sorted(range(len(kept)), key=lambda p: (-abs(kept[p][1]), -p))[:max_items]
+        kept = [kept[position] for position in sorted(strongest)]
+    return History(
+        index=np.array([i for i, _ in kept], np.int64),
+        weight=np.array([w for _, w in kept], np.float32),
+        unknown=tuple(unknown),
+        truncated=truncated,
+    )
+
+
+def _pairs(history: HistoryLike) -> Iterable[tuple[str, float]]:
+    if isinstance(history, (str, bytes)) or not isinstance(history, (Sequence, Mapping)):
+        raise UsageError(
+            f"a history is a sequence of ids or (id, weight) pairs, or a mapping; got {type(history).__name__}"
+        )
+    entries: Iterable[object] = history.items() if isinstance(history, Mapping) else history
+    for position, entry in enumerate(entries):
+        item, weight = entry if isinstance(entry, (tuple, list)) and len(entry) == 2 else (entry, 1.0)
+        if isinstance(item, bool) or not isinstance(item, (str, int, np.integer)):
+            raise UsageError(f"history[{position}] is {entry!r}; expected an id or an (id, weight) pair")
+        try:
+            value = float(weight)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"the weight of history[{position}] is {weight!r}; expected a number") from error
+        if not math.isfinite(value):
+            raise UsageError(f"the weight of history[{position}] is {weight!r}; expected a finite number")
+        yield str(item), value
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks of the neighbour table that a history touches, in history order.
+
+    Attributes:
+        index: int64 [N], rows of the block table.
+        weight: float32 [N], history weight times the scale of the block's source row.
+        owner: int64 [N], the position in the history that a block belongs to.
+        truncated: whether the budget left blocks out.
+    """
+
+    index: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    owner: NDArray[np.int64]
+    truncated: bool
+
+
+def gather_blocks(history: History, start: NDArray[np.uint32], scale: NDArray[np.float32], *, budget: int) -> Blocks:
+    """The blocks of every history item; beyond ``budget`` the weakest items lose theirs first.
+
+    Args:
+        history: H items.
+        start: uint32 [I + 1], the first block of each row.
+        scale: float32 [I], the scale of each row.
+        budget: the most blocks of one call. Items give up blocks in the order in which a long history is
+            cut: smallest absolute weight, then the least recent; inside a row the weakest entries come last.
+    """
+    first = start[history.index].astype(np.int64)
+    count = start[history.index + 1].astype(np.int64) - first
+    truncated = bool(count.sum() > budget)
+    if truncated:
+        order = np.lexsort((-np.arange(len(count)), -np.abs(history.weight)))
+        before = np.cumsum(count[order]) - count[order]
+        count[order] = np.clip(budget - before, 0, count[order])
+    total = int(count.sum())
+    offset = np.cumsum(count) - count
+    owner = np.repeat(np.arange(len(count)), count)
+    index = np.arange(total) + (first - offset)[owner]
+    return Blocks(index, (history.weight * scale[history.index])[owner], owner, truncated)

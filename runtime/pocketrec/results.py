@@ -1,0 +1,101 @@
+"""What a call returns: frozen values that print well and turn into JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cause of a recommendation.
+
+    Attributes:
+        kind: ``"item"`` (of the history), ``"word"`` (of the query) or ``"popularity"``.
+        id: the history item's id, the word, or ``""``.
+        text: the item's title, the word, or ``""``.
+        contribution: how much of the score it brings; the contributions of all causes sum to the score.
+        signals: the same, by signal.
+    """
+
+    kind: str
+    id: str
+    text: str
+    contribution: float
+    signals: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The reason as plain JSON values."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "text": self.text,
+            "contribution": self.contribution,
+            "signals": dict(self.signals),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One ranked item.
+
+    Attributes:
+        item: external id.
+        title: the title, or the id where there is none.
+        score: bigger is better; comparable within one call.
+        signals: what each signal adds to the score.
+        reasons: causes, strongest first; empty unless asked for.
+    """
+
+    item: str
+    title: str
+    score: float
+    signals: Mapping[str, float]
+    reasons: tuple[Reason, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recommendation as plain JSON values."""
+        return {
+            "item": self.item,
+            "title": self.title,
+            "score": self.score,
+            "signals": dict(self.signals),
+            "reasons": [reason.as_dict() for reason in self.reasons],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Results(Sequence[Recommendation]):
+    """A ranked list, best first.
+
+    Attributes:
+        items: the recommendations.
+        unknown: history ids that the catalogue does not hold; they were ignored.
+        truncated: whether the history or the query was cut to the package's limits.
+    """
+
+    items: tuple[Recommendation, ...]
+    unknown: tuple[str, ...] = ()
+    truncated: bool = False
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        return iter(self.items)
+
+    @overload
+    def __getitem__(self, position: int) -> Recommendation: ...
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Recommendation, ...]: ...
+    def __getitem__(self, position: int | slice) -> Recommendation | tuple[Recommendation, ...]:
+        return self.items[position]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The list as plain JSON values."""
+        return {
+            "results": [item.as_dict() for item in self.items],
+            "unknown": list(self.unknown),
+            "truncated": self.truncated,
+        }
