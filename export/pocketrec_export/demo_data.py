@@ -101,16 +101,13 @@ def _films() -> pd.DataFrame:
 # --- titles ---------------------------------------------------------------------------------------------
 
 _ARTICLES = "The|An?|Les?|La|Il|Lo|Gli|I|El|Los|Las|Der|Die|Das|Den|Det|En|Ett?|Une?|Un"
-_MOVED_ARTICLE = re.compile(rf"^(.*), ({_ARTICLES}|L')$")
+_MOVED_ARTICLE = re.compile(rf"(^|\()([^()]*), ({_ARTICLES}|L')(?= \(|\)|$)")
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
 
 
 def _article_first(title: str) -> str:
     """The title with its article in front ("Matrix, The"), also inside parentheses."""
-    main, *others = (part.strip() for part in re.split(r"\s*\((?=[^()]*\))", title))
-    parts = [main, *(other.rstrip(")").strip() for other in others)]
-    moved = [_MOVED_ARTICLE.sub(lambda m: m[2] + ("" if m[2] == "L'" else " ") + m[1], p) for p in parts]
-    return moved[0] + "".join(f" ({part})" for part in moved[1:])
+    return _MOVED_ARTICLE.sub(lambda m: m[1] + m[3] + ("" if m[3] == "L'" else " ") + m[2], title)
 
 
 def _key(title: str) -> str:

@@ -377,6 +377,7 @@ def read_items(source: Any, *, columns: Mapping[str, str] | None = None, source_
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BREAK = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]")
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
 def _without_control(text: str) -> str:
@@ -390,7 +391,7 @@ def _clean(array: pa.Array, role: str, limit: int, table: Table, row_indices: ND
     """One-line strings of at most ``limit`` characters; what was cut or stripped is noted."""
     raw: list[str] = array.fill_null("").to_pylist()
     clean = [_without_control(text) for text in raw]
-    control = [i for i, text in enumerate(raw) if _CONTROL.search(text) and not _BREAK.search(text)]
+    control = [i for i, text in enumerate(raw) if _UNSEEN.search(text)]
     long = [i for i, text in enumerate(clean) if len(text) > limit]
     for found, rule in (
         (control, f"control characters taken out of {role}"),

@@ -186,7 +186,7 @@ def _open_file(path: Path, name: str) -> Table:
         if kind in JSON_LINES:
             return _read_json_lines(path, compression, name)
         return _read_delimited(path, compression, DELIMITERS[kind], name)
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as {kind[1:]}: {error}") from error
 
 
@@ -240,6 +240,8 @@ def _refuse_repeats(names: Sequence[str], source: str) -> None:
 
 def _read_delimited(path: Path, compression: str | None, delimiter: str, name: str) -> Table:
     notes: list[Note] = []
+    # Before pyarrow, which names no byte offset, and swallows errors in rows with too many fields.
+    _refuse_other_encodings(path, compression, name)
     header, delimiter, header_lines = _header(path, compression, delimiter, name, notes)
     _refuse_repeats(header, name)
     convert = pacsv.ConvertOptions(column_types={column: pa.string() for column in header}, strings_can_be_null=False)
@@ -263,12 +265,8 @@ def _read_delimited(path: Path, compression: str | None, delimiter: str, name: s
         if malformed:  # only the single-threaded reader knows the row numbers
             table = read(False)
     except pa.ArrowInvalid as error:
-        _refuse_other_encodings(path, compression, name)
         if "Empty CSV file" in str(error):
             return Table(name, {column: pa.array([], pa.string()) for column in header}, 0)
-        raise
-    except UnicodeDecodeError:  # pyarrow decodes a malformed row before it hands it to the handler
-        _refuse_other_encodings(path, compression, name)
         raise
     # pyarrow numbers lines; the header takes the first header_lines of them.
     skipped = tuple(sorted(int(row.number) - header_lines for row in malformed if row.number))
@@ -287,11 +285,9 @@ def _header(
     """Column names, the delimiter (also ';' or a tab in a .csv), and how many lines the header takes."""
     with _stream(path, compression) as stream:
         start = stream.read(1 << 20)
-    if not start.strip():
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise DataError(f"{name}: empty file; expected a header line with the column names")
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start[:4096]:
-        raise DataError(f"{name}: byte 0: not UTF-8 text (hint: it looks like UTF-16; save it as UTF-8)")
-    text = start.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    text = start.decode("utf-8", errors="ignore").removeprefix("\ufeff")
     blank_lines = 0
     while text.startswith(("\r\n", "\n", "\r")):  # blank lines before the header
         text = text[2:] if text.startswith("\r\n") else text[1:]
@@ -301,8 +297,6 @@ def _header(
         if delimiter not in first_line and other in first_line:
             notes.append(Note(f"fields separated by {other!r}, not {delimiter!r}", 1, first_line[:60]))
             delimiter = other
-    if "\ufffd" in first_line:
-        _refuse_other_encodings(path, compression, name)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = [column.strip() for column in next(reader)]
     return names, delimiter, blank_lines + reader.line_num
@@ -315,6 +309,8 @@ def _refuse_other_encodings(path: Path, compression: str | None, name: str) -> N
     with _stream(path, compression) as stream:
         while True:
             chunk = stream.read(1 << 20)
+            if offset == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise DataError(f"{name}: byte 0: UTF-16 text, expected UTF-8; save it as UTF-8")
             pending = len(decoder.getstate()[0])
             try:
                 decoder.decode(chunk, final=not chunk)
@@ -439,7 +435,7 @@ def numbers(array: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_], ND
             {"true": 1.0, "True": 1.0, "false": 0.0, "False": 0.0}
         )
         series = pd.to_numeric(words, errors="coerce")
-        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.array(series.to_numpy(dtype=np.float64, na_value=np.nan))
     # pandas returns NaN both for the text "nan" and for "abc"; only the latter is not a number.
     says_nan = np.asarray([isinstance(w, str) and w.casefold() in ("nan", "+nan", "-nan") for w in words])
     return values, missing, np.isnan(values) & ~missing & ~says_nan
@@ -477,8 +473,8 @@ def timestamps(array: pa.Array, *, column: str, table: Table) -> NDArray[np.int6
             text = pd.Series(array.to_pylist(), dtype=object)[bad]
             if len(text):
                 dates = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
-                since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-                seconds[bad] = np.floor(since.to_numpy(dtype=np.float64, na_value=np.nan))
+                stamps = dates.dt.tz_localize(None).to_numpy().astype("datetime64[s]")
+                seconds[bad] = np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64))
         bad = ~(np.abs(seconds) < 2.0**62)
         if not bad.all():
             median = float(np.median(np.abs(seconds[~bad])))
