@@ -174,6 +174,14 @@ def test_gap_between_entries() -> None:
     refused(craft(with_part(before=b"hidden bytes")), "expected .* no gap, no overlap")
 
 
+def test_gap_before_the_directory() -> None:
+    data = craft(GOOD[:2])
+    cut = data.index(b"PK\x01\x02")
+    end = bytearray(data[-22:])
+    end[16:20] = (cut + 6).to_bytes(4, "little")
+    refused(data[:cut] + b"hidden" + data[cut:-22] + bytes(end), "belong to no entry")
+
+
 def test_overlapping_entries() -> None:
     refused(craft([*GOOD[:2], Part(b"twin", b"12345", central={"offset": 64})]), "no gap, no overlap")
     refused(craft([GOOD[0], Part(b"twin", b"{}", central={"offset": 0})]), "no gap, no overlap")

@@ -19,11 +19,11 @@ LARGEST_INTEGER = 2**32 - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def load_object(data: bytes, limit: int) -> JsonObject:
-    """The object that ``data`` holds, at most ``limit`` bytes of UTF-8.
+def load_object(data: bytes) -> JsonObject:
+    """The object that ``data`` holds, in UTF-8.
 
     Raises:
-        PackageError: it is too long, nested too deeply, not JSON, or not an object; or has a key twice in one
+        PackageError: it is nested too deeply, not JSON, or not an object; or has a key twice in one
             object, NaN, infinity or a number beyond float64.
     """
 
@@ -42,8 +42,6 @@ def load_object(data: bytes, limit: int) -> JsonObject:
             raise ValueError(f"{digits[:20]} is beyond float64")
         return value
 
-    if len(data) > limit:
-        raise PackageError(f"manifest.json has {len(data)} bytes, expected at most {limit}")
     try:
         text = data.decode("utf-8")
         value = json.loads(text, object_pairs_hook=unique, parse_constant=constant, parse_float=finite)

@@ -195,7 +195,7 @@ def parse_manifest(data: bytes) -> Manifest:
     Raises:
         PackageError: it is not strict JSON, or a value is missing, of the wrong type or out of range.
     """
-    top = load_object(data, MAX_MANIFEST_BYTES)
+    top = load_object(data)
     format_ = top.integer("format", 1)
     if format_ != FORMAT:
         raise PackageError(f"the package has format {format_}, this runtime reads {FORMAT}: update pocketrec")
