@@ -1,0 +1,111 @@
+"""What an inference engine does: encode token ids, rank the catalogue. Two of them answer alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketrec.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    from pocketrec.package import Package
+
+ENGINES = ("onnx", "numpy")
+"""Engine names, the preferred one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankerInput:
+    """One ranking problem, prepared by the host (shape letters: H history, NB blocks, D text, I items, S signals).
+
+    Attributes:
+        history_index: int64[H], distinct item indices in order of first appearance; H may be 0.
+        history_weight: float32[H], finite, within [-8, 8], never 0.
+        block_index: int64[NB], rows of ``neighbours/index`` that belong to the history; NB may be 0.
+        block_weight: float32[NB], history weight times the scale of the block's item.
+        query: float32[Q, D] with Q 0 or 1, a unit vector from :meth:`Engine.encode`.
+        mask: bool[I], True where an item may be returned.
+        weights: float32[S], the blend, one for each signal that the package holds.
+        n: How many items to return, at least 1 and at most the number of True in ``mask``.
+    """
+
+    history_index: NDArray[np.int64]
+    history_weight: NDArray[np.float32]
+    block_index: NDArray[np.int64]
+    block_weight: NDArray[np.float32]
+    query: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class RankerOutput:
+    """The n best items: index int64[n], score float32[n] (non-increasing, ties by lower index), signals float32[S, n].
+
+    ``score`` is the float32 sum of the columns of ``signals``, added in signal order.
+    """
+
+    index: NDArray[np.int64]
+    score: NDArray[np.float32]
+    signals: NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Runs the two graphs of a package. Calls from several threads at once are fine until :meth:`close`."""
+
+    name: str
+
+    def encode(self, token_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The unit vector of a text, float32[D]; all zero when there is no token.
+
+        Raises:
+            EngineError: The package has no encoder, or the engine failed.
+        """
+        ...
+
+    def rank(self, task: RankerInput) -> RankerOutput:
+        """The best ``task.n`` eligible items with each signal's contribution.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the package's memory; calls that are running finish undisturbed."""
+        ...
+
+
+def open_engine(package: Package, name: str | None = None, threads: int = 1) -> Engine:
+    """The engine called ``name`` over an open package, or the best one that is installed.
+
+    Args:
+        package: An open package; the engine reads its arrays in place.
+        name: ``"onnx"``, ``"numpy"`` or None: ONNX Runtime where it is installed at a version that the
+            package accepts, else numpy.
+        threads: Threads within one call; the numpy engine leaves that to its BLAS.
+
+    Raises:
+        UsageError: No engine of that name, or fewer than one thread.
+        EngineError: ``"onnx"`` was asked for and is missing or of the wrong version.
+        PackageError: A graph of the package is not one that we would run.
+    """
+    if name is not None and name not in ENGINES:
+        raise UsageError(f"engine must be one of {', '.join(ENGINES)}, found {name!r}")
+    if threads < 1:
+        raise UsageError(f"threads must be at least 1, found {threads}")
+    if name != "numpy":
+        from pocketrec import engine_onnx
+
+        reason = engine_onnx.unusable(package)
+        if reason is None:
+            return engine_onnx.OnnxEngine(package, threads=threads)
+        if name == "onnx":
+            raise EngineError(reason)
+    from pocketrec.engine_numpy import NumpyEngine
+
+    return NumpyEngine(package)

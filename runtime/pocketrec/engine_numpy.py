@@ -1,0 +1,235 @@
+"""The numpy engine: the readable specification of both graphs, and fast enough to serve.
+
+Integer dot products run through float32 BLAS. They stay exact: every partial sum of 64 products of a
+table byte (at most 255) and a query byte (at most 127) is an integer below 2^24, whatever the order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketrec.engine import RankerInput, RankerOutput
+from pocketrec.errors import EngineError
+
+if TYPE_CHECKING:
+    from pocketrec.package import Package
+
+F32 = NDArray[np.float32]
+
+BLOCK = 64
+"""Columns that share one scale of the quantized query."""
+TINY = np.float32(1e-30)
+"""Added to denominators: where a history likes nothing, 0 * 1e-30 / 1e-30 is 0 and not NaN."""
+KEEP_BYTES = 64 << 20
+"""A table whose float32 copy is larger than this is converted piece by piece in every call instead."""
+PIECE = 8192
+"""Rows of such a piece."""
+
+
+class Table:
+    """A quantized table: value uint8[R, D] with zero point 128, scale float32[R]."""
+
+    def __init__(self, value: NDArray[np.uint8], scale: F32) -> None:
+        self.value, self.scale = value, scale
+        self._blocks: F32 | None = None
+
+    def rows(self, index: NDArray[np.int64]) -> F32:
+        """The rows ``index`` as float32[len(index), D]: (value - 128) * scale."""
+        centered: F32 = self.value[index].astype(np.float32) - np.float32(128)
+        return centered * self.scale[index, None]
+
+    def dot(self, vector: F32) -> F32:
+        """``vector`` float32[D] times every row, float32[R], by the quantization rule.
+
+        The vector is quantized for each block of 64; a block adds float32(integer dot) * (query_scale *
+        row_scale), in block order. This is what MatMulNBits with accuracy_level 4 computes.
+        """
+        q8, query_scale = quantize_query(vector)
+        out = np.zeros(len(self.scale), np.float32)
+        for start, blocks in self._pieces():
+            part = slice(start, start + blocks.shape[1])
+            for b in np.flatnonzero(query_scale):
+                # (value - 128) . q = value . q - 128 * sum(q), both exact in float32
+                dot = blocks[b] @ q8[b] - np.float32(128) * q8[b].sum()
+                out[part] += dot * (query_scale[b] * self.scale[part])
+        return out
+
+    def _pieces(self) -> Iterator[tuple[int, F32]]:
+        """The table as float32[D/64, rows, 64], with the row at which each piece starts."""
+        rows, dim = self.value.shape
+        if self._blocks is None and rows * dim * 4 <= KEEP_BYTES:
+            self._blocks = _by_block(self.value)  # two threads may both do this; the results are equal
+        if self._blocks is not None:
+            yield 0, self._blocks
+            return
+        for start in range(0, rows, PIECE):
+            yield start, _by_block(self.value[start : start + PIECE])
+
+
+def _by_block(value: NDArray[np.uint8]) -> F32:
+    """uint8[R, D] as float32[D/64, R, 64], block-major so that each product reads straight through."""
+    blocks = value.reshape(len(value), -1, BLOCK).transpose(1, 0, 2)
+    return blocks.astype(np.float32, order="C")
+
+
+def quantize_query(vector: F32) -> tuple[F32, F32]:
+    """The query in int8 steps: integers as float32[D/64, 64] within +-127, and scale float32[D/64].
+
+    round half to even of q * (127 / max|q|); a block of zeros has scale 0.
+    """
+    blocks = vector.reshape(-1, BLOCK)
+    largest = np.abs(blocks).max(axis=1)
+    inverse = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest > 0)
+    return np.rint(blocks * inverse[:, None]), largest / np.float32(127)
+
+
+def fold_in(rows: F32, weight: F32, *, alpha: float, steps: int) -> F32:
+    """A user's factors from a history, float32[d].
+
+    Solves (I + sum_j (k_j - 1) v_j v_j^T) u = sum_{c_j > 0} k_j v_j with k_j = alpha |c_j| by conjugate
+    gradients from u = 0 in a fixed number of steps. The I is the whitened Gram matrix of all items.
+
+    Args:
+        rows: Whitened item factors of the history, float32[H, d].
+        weight: c, float32[H].
+        alpha: Confidence of weight 1 (implicit's convention: confidence alpha * r, not 1 + alpha * r).
+        steps: Iterations, at least 1.
+
+    Source: Hu, Koren & Volinsky 2008, eq. 4; Hestenes & Stiefel 1952.
+    """
+    c = weight[:, None]
+    a = rows.T @ (rows * (np.float32(alpha) * np.abs(c) - np.float32(1)))
+    r: F32 = np.float32(alpha) * (np.maximum(weight, np.float32(0)) @ rows)
+    u: F32 = np.zeros_like(r)
+    p = r
+    rr = _dot(r, r)
+    for _ in range(steps):
+        q = p + a @ p
+        length = rr / _dot(p, q)
+        u += length * p
+        r = r - length * q
+        rr, before = _dot(r, r), rr
+        p = r + (rr / before) * p
+    return u
+
+
+def _dot(a: F32, b: F32) -> np.float32:
+    return np.float32(a @ b) + TINY
+
+
+def best(score: F32, mask: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+    """Indices of the n largest eligible scores, int64[n], best first, ties by lower index.
+
+    Equals a full stable sort of the eligible items, at the cost of a selection.
+    """
+    eligible = np.flatnonzero(mask)
+    held = score[eligible]
+    if n < len(held):
+        border = np.partition(held, len(held) - n)[len(held) - n]  # the n-th largest
+        above = np.flatnonzero(held > border)
+        level = np.flatnonzero(held == border)[: n - len(above)]
+        keep = np.sort(np.concatenate([above, level]))
+        eligible, held = eligible[keep], held[keep]
+    return eligible[np.argsort(-held, kind="stable")].astype(np.int64, copy=False)
+
+
+class NumpyEngine:
+    """Both graphs in numpy. Nothing is written after the float32 copies are made, so threads may share it."""
+
+    name = "numpy"
+
+    def __init__(self, package: Package) -> None:
+        self._signals = package.manifest.signals.names
+        self._settings = package.manifest.signals.factors
+        self._tables: dict[str, Table] | None = {
+            name: Table(package.array(f"{name}/value"), package.array(f"{name}/scale"))
+            for name in ("factors", "text", "tokens")
+            if package.has(f"{name}/value")
+        }
+        self._arrays = {
+            name: package.array(name)
+            for name in ("neighbours/index", "neighbours/value", "popularity/value")
+            if package.has(name)
+        }
+
+    def encode(self, token_ids: NDArray[np.int64]) -> F32:
+        """The unit vector of a text, float32[D]; all zero when there is no token."""
+        tables = self._open()
+        if "tokens" not in tables:
+            raise EngineError("this package has no text encoder, so it cannot search by text")
+        with _as_engine_error("encode"):
+            # Row by row in float32, as reduce over the outer axis does; the norm in float64, in order.
+            total = np.add.reduce(tables["tokens"].rows(token_ids), axis=0)
+            exact = total.astype(np.float64)
+            norm = math.sqrt(np.add.accumulate(exact * exact)[-1])
+            unit: F32 = (exact / norm).astype(np.float32) if norm > 0 else total
+            return unit
+
+    def rank(self, task: RankerInput) -> RankerOutput:
+        """The best ``task.n`` eligible items with each signal's contribution."""
+        tables, arrays = self._open(), self._arrays
+        with _as_engine_error("rank"):
+            parts = np.zeros((len(self._signals), len(task.mask)), np.float32)
+            for s, signal in enumerate(self._signals):
+                raw = self._signal(signal, task, tables, arrays)
+                if raw is not None:
+                    np.multiply(raw, task.weights[s], out=parts[s])
+            score = parts[0].copy()
+            for part in parts[1:]:
+                score += part
+            index = best(score, task.mask, task.n)
+            return RankerOutput(index, score[index], parts[:, index])
+
+    def _signal(
+        self, signal: str, task: RankerInput, tables: dict[str, Table], arrays: dict[str, NDArray[Any]]
+    ) -> F32 | None:
+        """One signal before its weight, float32[I]; None where its input is missing and it gives nothing."""
+        if signal == "popularity":
+            popularity: F32 = arrays["popularity/value"]
+            return popularity
+        if signal == "semantic":
+            return tables["text"].dot(task.query[0]) if len(task.query) else None
+        if signal == "neighbours":
+            return _scatter(task, arrays) if len(task.block_index) else None
+        if not len(task.history_index):
+            return None
+        if signal == "content":
+            return tables["text"].dot(task.history_weight @ tables["text"].rows(task.history_index))
+        assert self._settings is not None, "the manifest has the settings of every signal it names"
+        rows = tables["factors"].rows(task.history_index)
+        alpha, steps = self._settings.alpha, self._settings.steps
+        return tables["factors"].dot(fold_in(rows, task.history_weight, alpha=alpha, steps=steps))
+
+    def close(self) -> None:
+        """Let go of the package's memory; calls that are running finish undisturbed."""
+        self._tables, self._arrays = None, {}
+
+    def _open(self) -> dict[str, Table]:
+        tables = self._tables
+        if tables is None:
+            raise EngineError("the engine was closed")
+        return tables
+
+
+@contextmanager
+def _as_engine_error(verb: str) -> Iterator[None]:
+    """An index or a shape that does not fit is the engine's failure, as it is in ONNX Runtime."""
+    try:
+        yield
+    except (IndexError, ValueError) as error:
+        raise EngineError(f"the numpy engine could not {verb}: {error}") from error
+
+
+def _scatter(task: RankerInput, arrays: dict[str, NDArray[Any]]) -> F32:
+    """Sum over the history's blocks of block_weight * value, one product after another in block order."""
+    target = arrays["neighbours/index"][task.block_index].astype(np.int64)
+    product = arrays["neighbours/value"][task.block_index] * task.block_weight[:, None]
+    out = np.zeros(len(task.mask), np.float32)
+    np.add.at(out, target.ravel(), product.ravel())
+    return out

@@ -1,0 +1,209 @@
+"""Read an ONNX model's bytes before ONNX Runtime does, and refuse all but the little that we write.
+
+A package is untrusted, and an ONNX file can name files to read, memory addresses, subgraphs and hundreds
+of operators. This walks the protobuf wire format with no parser behind it: every field that is not on the
+list below is refused, singular fields may come once, and external data may only be the word ``package``
+for a table that the engine binds itself.
+
+Source: onnx.proto (field numbers), https://protobuf.dev/programming-guides/encoding/
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pocketrec.errors import PackageError
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 4096
+
+OPERATORS = {
+    "": frozenset({
+        "Abs", "Add", "Cast", "Concat", "Div", "Gather", "Gemm", "MatMul", "Max", "Min", "Mul", "ReduceL2",
+        "ReduceSum", "Relu", "Reshape", "ScatterElements", "Shape", "Slice", "Split", "Sub", "Sum", "TopK",
+        "Unsqueeze", "Where",
+    }),
+    "com.microsoft": frozenset({"GatherBlockQuantized", "MatMulNBits"}),
+}  # fmt: skip
+"""Operators that a graph may use, by domain: none reads a file, holds a subgraph, or makes a size up."""
+
+# Wire types: 0 varint, 2 bytes, 5 four bytes. Field number -> (name, wire type, may repeat).
+_Fields = dict[int, tuple[str, int, bool]]
+_MODEL: _Fields = {1: ("ir_version", 0, False), 2: ("producer", 2, False), 7: ("graph", 2, False),
+                   8: ("opset", 2, True)}  # fmt: skip
+_OPSET: _Fields = {1: ("domain", 2, False), 2: ("version", 0, False)}
+_GRAPH: _Fields = {1: ("node", 2, True), 2: ("name", 2, False), 5: ("initializer", 2, True),
+                   11: ("input", 2, True), 12: ("output", 2, True)}  # fmt: skip
+_NODE: _Fields = {1: ("input", 2, True), 2: ("output", 2, True), 3: ("name", 2, False), 4: ("op_type", 2, False),
+                  5: ("attribute", 2, True), 7: ("domain", 2, False)}  # fmt: skip
+# No tensor, graph, sparse or type attribute: constants are initializers, and there are no subgraphs.
+_ATTRIBUTE: _Fields = {1: ("name", 2, False), 2: ("float", 5, False), 3: ("int", 0, False), 4: ("bytes", 2, False),
+                       20: ("type", 0, False)}  # fmt: skip
+_TENSOR: _Fields = {1: ("dim", 0, True), 2: ("data_type", 0, False), 8: ("name", 2, False), 9: ("raw", 2, False),
+                    13: ("external", 2, True), 14: ("location", 0, False)}  # fmt: skip
+_ENTRY: _Fields = {1: ("key", 2, False), 2: ("value", 2, False)}
+
+# TensorProto.DataType -> numpy name and bytes a value; no other type is used.
+_TYPES = {1: ("float32", 4), 2: ("uint8", 1), 3: ("int8", 1), 4: ("uint16", 2), 7: ("int64", 8), 12: ("uint32", 4)}
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalTable:
+    """A table that a graph expects to be given: numpy dtype name and shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def check_model(data: bytes | memoryview, *, allowed: Callable[[str], bool]) -> dict[str, ExternalTable]:
+    """The tables that a model expects by name, once every byte of the model has been looked at.
+
+    Args:
+        data: A serialized ``ModelProto``.
+        allowed: Whether a name is one that the engine can bind.
+
+    Raises:
+        PackageError: The bytes are damaged, or use anything outside the lists of this module.
+    """
+    if len(data) > MAX_BYTES:
+        raise PackageError(f"an ONNX graph of at most {MAX_BYTES} bytes was expected, found {len(data)}")
+    model = _message(memoryview(data), _MODEL, "model")
+    for opset in model["opset"]:
+        domain = _text(_message(opset, _OPSET, "opset")["domain"])
+        if domain not in OPERATORS:
+            raise PackageError(f"ONNX graph: operator domain {domain!r} is not one that we run")
+    graph = _message(_one(model["graph"], "graph"), _GRAPH, "graph")
+    if len(graph["node"]) > MAX_NODES:
+        raise PackageError(f"ONNX graph: at most {MAX_NODES} nodes were expected, found {len(graph['node'])}")
+    products = [product for node in graph["node"] if (product := _check_node(node))]
+    tables: dict[str, ExternalTable] = {}
+    seen: set[str] = set()
+    for tensor in graph["initializer"]:
+        name, table = _check_tensor(tensor)
+        if name in seen:
+            raise PackageError(f"ONNX graph: initializer {name!r} appears twice")
+        seen.add(name)
+        if table is not None:
+            if not allowed(name):
+                raise PackageError(f"ONNX graph: there is no table {name!r} in this package")
+            tables[name] = table
+    for product in products:
+        product.check(tables)
+    return tables
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A MatMulNBits node: ONNX Runtime 1.25 believes its N and K when it reads the table to repack it."""
+
+    inputs: list[str]
+    attributes: dict[str, int]
+
+    def check(self, tables: dict[str, ExternalTable]) -> None:
+        rows, dim = self.attributes.get("N", 0), self.attributes.get("K", 0)
+        expected = [ExternalTable("uint8", (rows, dim // 64, 64)), ExternalTable("float32", (rows, dim // 64))]
+        settings = (self.attributes.get("bits"), self.attributes.get("block_size"), dim % 64)
+        if settings != (8, 64, 0) or [tables.get(name) for name in self.inputs[1:]] != expected:
+            raise PackageError(f"ONNX graph: MatMulNBits with {self.attributes} does not fit {self.inputs[1:]}")
+
+
+def _check_node(data: memoryview) -> _Product | None:
+    """Check a node by itself; a MatMulNBits is returned, to be checked against the tables."""
+    node = _message(data, _NODE, "node")
+    domain, operator = _text(node["domain"]), _text(node["op_type"])
+    if operator not in OPERATORS.get(domain, ()):
+        raise PackageError(f"ONNX graph: operator {domain}:{operator} is not one that we run")
+    attributes = [_message(data, _ATTRIBUTE, f"attribute of {operator}") for data in node["attribute"]]
+    if operator != "MatMulNBits":
+        return None
+    numbers = [(_text(a["name"]), a["int"][0]) for a in attributes if a["int"]]
+    if len(dict(numbers)) != len(attributes):
+        raise PackageError("ONNX graph: MatMulNBits repeats an attribute, or has one that is not a whole number")
+    return _Product([_text([name]) for name in node["input"]], dict(numbers))
+
+
+def _check_tensor(data: memoryview) -> tuple[str, ExternalTable | None]:
+    """A tensor's name, and the table it stands for unless its values are inside the model."""
+    tensor = _message(data, _TENSOR, "initializer")
+    name = _text(tensor["name"])
+    kind = _one(tensor["data_type"], f"data type of {name!r}")
+    if kind not in _TYPES:
+        raise PackageError(f"ONNX graph: initializer {name!r} has data type {kind}, which we do not use")
+    dtype, width = _TYPES[kind]
+    shape = tuple(tensor["dim"])
+    if tensor["location"] == [1]:
+        entries = [_message(entry, _ENTRY, "external data") for entry in tensor["external"]]
+        where = [(_text(entry["key"]), _text(entry["value"])) for entry in entries]
+        if where != [("location", "package")] or tensor["raw"]:
+            raise PackageError(f"ONNX graph: initializer {name!r} points outside the package: {where}")
+        return name, ExternalTable(dtype, shape)
+    found = len(tensor["raw"][0]) if tensor["raw"] else 0
+    if tensor["external"] or tensor["location"] not in ([], [0]) or found != math.prod(shape) * width:
+        raise PackageError(f"ONNX graph: initializer {name!r} of shape {shape} does not hold its own values")
+    return name, None
+
+
+def _message(data: memoryview, fields: _Fields, where: str) -> dict[str, list[Any]]:
+    """A message's fields by name; a field that is unknown, of another wire type, or repeated is refused."""
+    found: dict[str, list[Any]] = {name: [] for name, _, _ in fields.values()}
+    for number, wire, value in _walk(data):
+        name, expected, repeats = fields.get(number, ("", -1, False))
+        if wire != expected:
+            raise PackageError(f"ONNX graph: {where} holds field {number} of wire type {wire}, which we do not use")
+        if found[name] and not repeats:
+            raise PackageError(f"ONNX graph: {where} gives its {name} twice")
+        found[name].append(value)
+    return found
+
+
+def _walk(data: memoryview) -> Iterator[tuple[int, int, Any]]:
+    """(field number, wire type, value) of each field; a value is an int, or the bytes it spans."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        wire = key & 7
+        if wire == 0:
+            value, at = _varint(data, at)
+            yield key >> 3, wire, value
+            continue
+        if wire == 2:
+            size, at = _varint(data, at)
+        elif wire == 5:
+            size = 4
+        else:
+            raise PackageError(f"ONNX graph: wire type {wire} is not one that we use")
+        if size > len(data) - at:
+            raise PackageError(f"ONNX graph: a field of {size} bytes has only {len(data) - at} left")
+        yield key >> 3, wire, data[at : at + size]
+        at += size
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """A little-endian base-128 number below 2^63 and the position after it."""
+    value = 0
+    for shift in range(0, 63, 7):
+        if at >= len(data):
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    raise PackageError("ONNX graph: a number is cut off or too long")
+
+
+def _one(values: list[Any], what: str) -> Any:
+    if len(values) != 1:
+        raise PackageError(f"ONNX graph: expected one {what}, found {len(values)}")
+    return values[0]
+
+
+def _text(values: list[memoryview]) -> str:
+    """A string field; absent means empty, as in protobuf."""
+    try:
+        return str(values[0], "utf-8") if values else ""
+    except UnicodeDecodeError as error:
+        raise PackageError("ONNX graph: a name is not UTF-8") from error

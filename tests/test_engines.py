@@ -1,0 +1,556 @@
+"""The engine contract, on every engine: each test that takes ``engine`` runs on all of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pocketrec import engine_onnx
+from pocketrec.engine import ENGINES, Engine, RankerInput, RankerOutput, open_engine
+from pocketrec.engine_numpy import NumpyEngine, Table, best, fold_in, quantize_query
+from pocketrec.errors import EngineError, PackageError, UsageError
+from pocketrec.manifest import SIGNALS
+from pocketrec.package import Package
+from pocketrec_export.quantize import dequantize_rows, quantize_rows
+from worlds import TINY_VOCABULARY, random_world, ranker_task, tiny_world
+
+ALL_SUBSETS = [s for size in range(1, 6) for s in itertools.combinations(SIGNALS, size)]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("worlds")
+
+
+@pytest.fixture(scope="session")
+def tiny(folder: Path) -> Package:
+    return Package.open(tiny_world(folder / "tiny.pocketrec"))
+
+
+@pytest.fixture(scope="session")
+def world(folder: Path) -> Package:
+    return Package.open(random_world(folder / "random.pocketrec"))
+
+
+@pytest.fixture(scope="session")
+def twins(folder: Path) -> Package:
+    """Item i and item i + 1000 are the same in every table."""
+    return Package.open(random_world(folder / "twins.pocketrec", ties=True, seed=7))
+
+
+@pytest.fixture(params=ENGINES)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def engine(world: Package, engine_name: str) -> Iterator[Engine]:
+    opened = open_engine(world, engine_name)
+    yield opened
+    opened.close()
+
+
+def random_task(package: Package, seed: int, *, length: int = 30, query: bool = True, n: int = 10) -> RankerInput:
+    rng = np.random.default_rng(seed)
+    items = package.manifest.catalogue.items
+    chosen = rng.choice(items, length, replace=False)
+    weights = rng.choice([1.0, 1.0, 1.0, 0.5, 3.0, -1.0], length)
+    vector = rng.standard_normal(package.array("text/value").shape[1]).astype(np.float32) if query else None
+    mask = rng.random(items) < 0.9
+    mask[chosen] = False
+    return ranker_task(
+        package,
+        dict(zip(chosen.tolist(), weights.tolist(), strict=True)),
+        query=None if vector is None else vector / np.linalg.norm(vector),
+        mask=mask,
+        weights=rng.uniform(-0.2, 1, 5).tolist(),
+        n=n,
+    )
+
+
+def everything(package: Package, task: RankerInput) -> RankerOutput:
+    """The numpy engine's answer for all eligible items."""
+    return NumpyEngine(package).rank(replace(task, n=int(task.mask.sum())))
+
+
+def quantization_gap(package: Package, task: RankerInput) -> float:
+    """The design's bar: below 0.5 * max row scale * query scale * sqrt(dim), two scores may change places."""
+    names = package.manifest.signals.names
+    gap = 0.0
+    for signal, table in (("factors", "factors"), ("content", "text"), ("semantic", "text")):
+        if signal not in names:
+            continue
+        rows = Table(package.array(f"{table}/value"), package.array(f"{table}/scale"))
+        if signal == "semantic":
+            vector = task.query.sum(axis=0)
+        elif signal == "content":
+            vector = task.history_weight @ rows.rows(task.history_index)
+        else:
+            setting = package.manifest.signals.factors
+            assert setting is not None
+            vector = fold_in(
+                rows.rows(task.history_index), task.history_weight, alpha=setting.alpha, steps=setting.steps
+            )
+        query_scale = float(quantize_query(vector)[1].max())
+        weight = abs(float(task.weights[names.index(signal)]))
+        gap += weight * 0.5 * float(rows.scale.max()) * query_scale * np.sqrt(rows.value.shape[1])
+    return gap
+
+
+def assert_lawful(task: RankerInput, output: RankerOutput) -> None:
+    """The law of every answer, whatever the engine."""
+    assert output.index.dtype == np.int64
+    assert output.score.dtype == output.signals.dtype == np.float32
+    assert output.index.shape == output.score.shape == (task.n,)
+    assert output.signals.shape == (len(task.weights), task.n)
+    assert len(set(output.index.tolist())) == task.n
+    assert task.mask[output.index].all()
+    assert np.isfinite(output.score).all()
+    step = np.diff(output.score)
+    assert (step <= 0).all()
+    assert (np.diff(output.index)[step == 0] > 0).all()
+    total = output.signals[0].copy()
+    for row in output.signals[1:]:
+        total += row
+    np.testing.assert_array_equal(output.score, total)
+
+
+def assert_agree(package: Package, task: RankerInput, output: RankerOutput) -> None:
+    """Whatever the engine has in another order than the reference lies within the quantization gap there."""
+    reference = everything(package, task)
+    score = np.full(len(task.mask), -np.inf, np.float32)
+    score[reference.index] = reference.score
+    gap = quantization_gap(package, task) + 1e-6
+    listed = score[output.index]
+    lowest_so_far = np.minimum.accumulate(listed)
+    assert (listed[1:] - lowest_so_far[:-1] < gap).all()
+    left_out = np.setdiff1d(reference.index, output.index)
+    if len(left_out):
+        assert score[left_out].max() - lowest_so_far[-1] < gap
+    places = np.argsort(reference.index)
+    where = places[np.searchsorted(reference.index, output.index, sorter=places)]
+    np.testing.assert_allclose(output.signals, reference.signals[:, where], atol=gap)
+
+
+# The checkerboard, by eye
+
+
+def test_who_likes_a_tea_is_recommended_the_other_teas(tiny: Package, engine_name: str) -> None:
+    engine = open_engine(tiny, engine_name)
+    mask = np.ones(8, np.bool_)
+    mask[1] = False
+    output = engine.rank(ranker_task(tiny, {1: 1.0}, mask=mask, n=7))
+    assert output.index.tolist() == [0, 2, 3, 4, 5, 6, 7]
+    # alpha 1 makes the matrix I, so u = v: 0.5 * 0.5; a neighbour gives 1; half of a title is "tea".
+    expected = [[0.25] * 3 + [0] * 4, [1] * 3 + [0] * 4, [0.5] * 3 + [0] * 4, [0] * 7]
+    np.testing.assert_allclose(output.signals[:4], expected, rtol=1e-6)
+    np.testing.assert_array_equal(output.signals[4], np.float32([0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]))
+
+
+def test_search_finds_the_words(tiny: Package, engine_name: str) -> None:
+    engine = open_engine(tiny, engine_name)
+    query = engine.encode(np.array([TINY_VOCABULARY.index(word) for word in ("mint", "tea")]))
+    np.testing.assert_allclose(np.linalg.norm(query), 1, rtol=1e-6)
+    output = engine.rank(ranker_task(tiny, query=query, n=8))
+    assert output.index.tolist() == [2, 0, 1, 3, 4, 5, 6, 7]
+    np.testing.assert_allclose(output.signals[3], [1, 0.5, 0.5, 0.5, 0, 0, 0, 0], rtol=1e-6)
+    assert not output.signals[:3].any()
+
+
+def test_a_dislike_pushes_its_kind_below_the_rest(tiny: Package, engine_name: str) -> None:
+    output = open_engine(tiny, engine_name).rank(ranker_task(tiny, {0: -1.0}, n=8))
+    assert output.index.tolist() == [4, 5, 6, 7, 0, 1, 2, 3]
+    assert not output.signals[0].any()  # a dislike has no preference, so the fold-in's right side is 0
+
+
+def test_nothing_known_gives_the_popular_items(tiny: Package, engine_name: str) -> None:
+    output = open_engine(tiny, engine_name).rank(ranker_task(tiny, n=3))
+    assert output.index.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(output.score, np.float32([0.8, 0.7, 0.6]))
+
+
+# The law of the answer
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 500])
+@pytest.mark.parametrize("length", [0, 1, 30])
+@pytest.mark.parametrize("query", [False, True])
+def test_answers_are_lawful_and_engines_agree(world: Package, engine: Engine, n: int, length: int, query: bool) -> None:
+    task = random_task(world, seed=n + length, length=length, query=query, n=n)
+    output = engine.rank(task)
+    assert_lawful(task, output)
+    assert_agree(world, task, output)
+    if not length:
+        assert not output.signals[:3].any()
+    if not query:
+        assert not output.signals[3].any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_engines_agree_on_other_worlds(tmp_path: Path, engine_name: str, seed: int) -> None:
+    package = Package.open(random_world(tmp_path / "w", seed=seed, dim=128, text_dim=64 * (1 + seed % 3)))
+    engine = open_engine(package, engine_name)
+    for inner in range(5):
+        task = random_task(package, seed=100 * seed + inner, n=20)
+        output = engine.rank(task)
+        assert_lawful(task, output)
+        assert_agree(package, task, output)
+
+
+def test_a_history_of_512(world: Package, engine: Engine) -> None:
+    task = random_task(world, seed=3, length=512)
+    output = engine.rank(task)
+    assert_lawful(task, output)
+    assert_agree(world, task, output)
+
+
+def test_only_negative_weights(world: Package, engine: Engine) -> None:
+    task = random_task(world, seed=4)
+    task = replace(task, history_weight=-np.abs(task.history_weight))
+    output = engine.rank(task)
+    assert_lawful(task, output)
+    assert not output.signals[0].any()
+    assert_agree(world, task, output)
+
+
+def test_every_eligible_item_can_be_asked_for(world: Package, engine: Engine) -> None:
+    task = random_task(world, seed=5)
+    task = replace(task, n=int(task.mask.sum()))
+    output = engine.rank(task)
+    assert_lawful(task, output)
+    assert sorted(output.index.tolist()) == np.flatnonzero(task.mask).tolist()
+
+
+def test_one_eligible_item(world: Package, engine: Engine) -> None:
+    mask = np.zeros(2000, np.bool_)
+    mask[1234] = True
+    task = replace(random_task(world, seed=6), mask=mask, n=1)
+    assert engine.rank(task).index.tolist() == [1234]
+
+
+def test_a_longer_list_begins_with_the_shorter_one(world: Package, engine: Engine) -> None:
+    task = random_task(world, seed=8)
+    whole = engine.rank(replace(task, n=int(task.mask.sum())))
+    for n in (1, 7, 100, 1000):
+        part = engine.rank(replace(task, n=n))
+        np.testing.assert_array_equal(part.index, whole.index[:n])
+        np.testing.assert_array_equal(part.signals, whole.signals[:, :n])
+
+
+def test_a_mask_changes_no_score(world: Package, engine: Engine) -> None:
+    task = random_task(world, seed=9, n=100)
+    free = engine.rank(replace(task, mask=np.ones(2000, np.bool_), n=2000))
+    score = np.empty(2000, np.float32)
+    score[free.index] = free.score
+    masked = engine.rank(task)
+    np.testing.assert_array_equal(masked.score, score[masked.index])
+
+
+def test_weights_are_factors_of_contributions(world: Package, engine: Engine) -> None:
+    task = random_task(world, seed=10, n=2000)
+    task = replace(task, mask=np.ones(2000, np.bool_))
+    raw = engine.rank(replace(task, weights=np.ones(5, np.float32)))
+    weights = np.array([0.5, -3.0, 0.0, 1.7, 0.1], np.float32)
+    weighted = engine.rank(replace(task, weights=weights))
+    place = np.argsort(raw.index)[weighted.index]
+    np.testing.assert_array_equal(weighted.signals, raw.signals[:, place] * weights[:, None])
+
+
+@pytest.mark.parametrize("signals", [("neighbours", "popularity"), ("popularity",), ("neighbours",)])
+def test_equal_scores_come_in_index_order(tmp_path: Path, engine_name: str, signals: tuple[str, ...]) -> None:
+    """Sparse sums and popularity are exact in every engine, so here ties are ties everywhere."""
+    package = Package.open(random_world(tmp_path / "w", ties=True, signals=signals, seed=11))
+    engine = open_engine(package, engine_name)
+    history = dict.fromkeys(range(0, 60, 3), 1.0)
+    whole = everything(package, ranker_task(package, history, n=2000))
+    assert len(np.unique(whole.score)) <= 1000
+    for n in (1, 2, 3, 10, 11, 500, 999, 1000, 1001, 2000):
+        output = engine.rank(ranker_task(package, history, n=n))
+        assert_lawful(ranker_task(package, history, n=n), output)
+        np.testing.assert_array_equal(output.index, whole.index[:n])
+        np.testing.assert_array_equal(output.score, whole.score[:n])
+
+
+def test_equal_items_get_equal_scores(twins: Package, engine_name: str) -> None:
+    """MatMulNBits works row by row: where a row lies in the table changes nothing."""
+    engine = open_engine(twins, engine_name)
+    task = replace(random_task(twins, seed=12), mask=np.ones(2000, np.bool_))
+    whole = engine.rank(replace(task, n=2000))
+    score = np.empty(2000, np.float32)
+    score[whole.index] = whole.score
+    np.testing.assert_array_equal(score[:1000], score[1000:])
+    for n in (1, 2, 9, 10, 333):
+        np.testing.assert_array_equal(engine.rank(replace(task, n=n)).index, whole.index[:n])
+
+
+@pytest.mark.parametrize("signals", ALL_SUBSETS, ids="+".join)
+def test_any_set_of_signals_works(tmp_path: Path, engine_name: str, signals: tuple[str, ...]) -> None:
+    package = Package.open(random_world(tmp_path / "w", items=200, signals=signals, text_dim=64, seed=13))
+    engine = open_engine(package, engine_name)
+    rng = np.random.default_rng(1)
+    vector = rng.standard_normal(64).astype(np.float32)
+    for history, query in itertools.product([{}, {3: 1.0, 150: -2.0, 7: 0.5}], [None, vector]):
+        task = ranker_task(package, history, query=query, n=20)
+        output = engine.rank(task)
+        assert_lawful(task, output)
+        assert_agree(package, task, output)
+
+
+def test_sixteen_threads_get_the_answers_of_one(world: Package, engine: Engine) -> None:
+    tasks = [random_task(world, seed=seed, length=seed, query=seed % 2 == 0, n=1 + seed) for seed in range(16)]
+    alone = [engine.rank(task) for task in tasks]
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(5):
+            for one, many in zip(alone, pool.map(engine.rank, tasks), strict=True):
+                for field in fields(one):
+                    np.testing.assert_array_equal(getattr(one, field.name), getattr(many, field.name))
+
+
+# The arithmetic
+
+
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 40), blocks=st.integers(1, 4), extreme=st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_the_quantization_rule_in_integers(seed: int, rows: int, blocks: int, extreme: bool) -> None:
+    rng = np.random.default_rng(seed)
+    value = rng.integers(1, 256, (rows, 64 * blocks), np.uint8)
+    if extreme:
+        value[:] = rng.choice(np.array([1, 255], np.uint8), value.shape)
+    scale = rng.random(rows, np.float32)
+    query = rng.standard_normal(64 * blocks).astype(np.float32) * np.float32(10.0) ** rng.integers(-5, 5)
+    if extreme:
+        query = np.where(value[0] > 128, np.float32(3), np.float32(-3))
+    expected = np.zeros(rows, np.float32)
+    for b in range(blocks):
+        block = query[64 * b : 64 * b + 64]
+        largest = np.abs(block).max()
+        q8 = np.rint(block * (np.float32(127) / largest)).astype(np.int32)
+        dot = (value[:, 64 * b : 64 * b + 64].astype(np.int32) - 128) @ q8
+        expected += dot.astype(np.float32) * (largest / np.float32(127) * scale)
+    np.testing.assert_array_equal(Table(value, scale).dot(query), expected)
+
+
+def test_a_large_table_is_scored_in_pieces_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    value, scale = quantize_rows(rng.standard_normal((20_000, 128)).astype(np.float32))
+    query = rng.standard_normal(128).astype(np.float32)
+    kept = Table(value, scale).dot(query)
+    monkeypatch.setattr("pocketrec.engine_numpy.KEEP_BYTES", 0)
+    np.testing.assert_array_equal(Table(value, scale).dot(query), kept)
+
+
+def test_a_query_of_zeros_scores_zero() -> None:
+    value, scale = quantize_rows(np.eye(64, dtype=np.float32))
+    np.testing.assert_array_equal(Table(value, scale).dot(np.zeros(64, np.float32)), np.zeros(64))
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 0.5, 1.0, 2.0]), min_size=1, max_size=30), st.data())
+@settings(max_examples=200, deadline=None)
+def test_best_is_a_stable_sort(scores: list[float], data: st.DataObject) -> None:
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores))))
+    mask[0] = True
+    n = data.draw(st.integers(1, int(mask.sum())))
+    by_hand = sorted((i for i in range(len(scores)) if mask[i]), key=lambda i: -scores[i])[:n]
+    assert best(np.array(scores, np.float32), mask, n).tolist() == by_hand
+
+
+def _history(rng: np.random.Generator, length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    v = rng.standard_normal((2000, 64)).astype(np.float32) * np.geomspace(1, 0.1, 64, dtype=np.float32)
+    axes, turn = np.linalg.eigh(v.astype(np.float64).T @ v + 20 * np.eye(64))
+    rows = (v[:length] @ (turn / np.sqrt(axes))).astype(np.float32)
+    return rows, rng.choice([1, 1, 2, -1], length).astype(np.float32)
+
+
+@pytest.mark.parametrize("length", [1, 5, 30, 512])
+@pytest.mark.parametrize("seed", range(3))
+def test_fold_in_solves_the_normal_equations(length: int, seed: int) -> None:
+    rows, c = _history(np.random.default_rng(seed), length)
+    v, k = rows.astype(np.float64), 8.0 * np.abs(c)
+    exact = np.linalg.solve(np.eye(64) + (v.T * (k - 1)) @ v, v.T @ (k * (c > 0)))
+    u = fold_in(rows, c, alpha=8.0, steps=40)
+    assert np.linalg.norm(u - exact) <= 1e-5 * np.linalg.norm(exact)
+
+
+def test_fold_in_keeps_still_once_it_has_converged() -> None:
+    """Extra steps work on a residual of nothing but rounding; they must not blow it up."""
+    rows, c = _history(np.random.default_rng(0), 30)
+    solved = fold_in(rows, c, alpha=8.0, steps=40)
+    np.testing.assert_allclose(fold_in(rows, c, alpha=8.0, steps=400), solved, atol=1e-6)
+    np.testing.assert_array_equal(fold_in(rows, -np.abs(c), alpha=8.0, steps=10), np.zeros(64))
+    np.testing.assert_array_equal(fold_in(rows[:0], c[:0], alpha=8.0, steps=10), np.zeros(64))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 25])
+def test_the_graph_solves_them_too(tmp_path: Path, engine_name: str, steps: int) -> None:
+    package = Package.open(random_world(tmp_path / "w", signals=["factors"], steps=steps, seed=14))
+    task = ranker_task(package, dict.fromkeys(range(40), 1.0), n=2000)
+    output = open_engine(package, engine_name).rank(task)
+    table = Table(package.array("factors/value"), package.array("factors/scale"))
+    u = fold_in(table.rows(task.history_index), task.history_weight, alpha=8.0, steps=steps)
+    scores = dequantize_rows(table.value, table.scale) @ u
+    error = 0.6 * float(quantize_query(u)[1][0]) * np.linalg.norm(table.rows(output.index), axis=1) * np.sqrt(64)
+    assert (np.abs(output.score - scores[output.index]) <= error).all()
+
+
+# The encoder
+
+
+def test_encoding_adds_token_rows_and_normalizes(world: Package, engine: Engine) -> None:
+    rows = dequantize_rows(world.array("tokens/value"), world.array("tokens/scale"))
+    for ids in ([5], [5, 5, 7], list(range(100))):
+        total = np.zeros(128, np.float32)
+        for token in ids:
+            total += rows[token]
+        vector = engine.encode(np.array(ids, np.int64))
+        assert vector.dtype == np.float32
+        np.testing.assert_allclose(vector, total / np.linalg.norm(total), rtol=1e-5, atol=1e-7)
+
+
+def test_no_token_gives_a_zero_vector(world: Package, engine: Engine) -> None:
+    np.testing.assert_array_equal(engine.encode(np.empty(0, np.int64)), np.zeros(128, np.float32))
+
+
+def test_a_token_of_zeros_gives_a_zero_vector(tiny: Package, engine_name: str) -> None:
+    vector = open_engine(tiny, engine_name).encode(np.array([0, 1], np.int64))
+    np.testing.assert_array_equal(vector, np.zeros(64, np.float32))
+
+
+def test_numpy_encodes_token_by_token_in_float32(world: Package) -> None:
+    rows = dequantize_rows(world.array("tokens/value"), world.array("tokens/scale"))
+    ids = np.random.default_rng(0).integers(0, 500, 77)
+    total, norm = np.zeros(128, np.float32), 0.0
+    for token in ids:
+        total += rows[token]
+    for number in total.astype(np.float64):
+        norm += float(number) * float(number)
+    expected = (total.astype(np.float64) / np.sqrt(norm)).astype(np.float32)
+    np.testing.assert_array_equal(NumpyEngine(world).encode(ids), expected)
+
+
+# Opening, failing, closing
+
+
+def test_an_index_beyond_the_catalogue_is_an_engine_error(world: Package, engine: Engine) -> None:
+    for change in ({"history_index": np.array([2000])}, {"block_index": np.array([10**9])}):
+        task = replace(random_task(world, seed=1, length=1), **change, block_weight=np.ones(1, np.float32))
+        if "history_index" in change:
+            task = replace(task, block_index=np.zeros(1, np.int64))
+        with pytest.raises(EngineError):
+            engine.rank(task)
+    with pytest.raises(EngineError):
+        engine.encode(np.array([500]))
+
+
+def test_a_closed_engine_says_so(world: Package, engine: Engine) -> None:
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.rank(random_task(world, seed=1))
+    with pytest.raises(EngineError, match="closed"):
+        engine.encode(np.array([1]))
+
+
+def test_a_package_without_encoder_says_so(tmp_path: Path, engine_name: str) -> None:
+    package = Package.open(tiny_world(tmp_path / "w", signals=["factors"]))
+    with pytest.raises(EngineError, match="no text encoder"):
+        open_engine(package, engine_name).encode(np.array([1]))
+
+
+def test_closing_during_calls_disturbs_none(world: Package, folder: Path, engine_name: str) -> None:
+    package = Package.open(folder / "random.pocketrec")
+    engine = open_engine(package, engine_name)
+    task = random_task(package, seed=2, length=100)
+    expected = engine.rank(task).index.tolist()
+
+    def call(_: int) -> list[int] | str:
+        try:
+            return engine.rank(task).index.tolist()
+        except EngineError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(call, range(200))
+        engine.close()
+        package.close()
+    assert all(answer in (expected, "the engine was closed") for answer in answers)
+
+
+def test_the_best_installed_engine_is_chosen(tiny: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_engine(tiny).name == "onnx"
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+    without = Package.open(tiny_world(tmp_path / "w", graphs=False))
+    assert open_engine(without).name == "numpy"
+    with pytest.raises(EngineError, match="no ONNX graph"):
+        open_engine(without, "onnx")
+    monkeypatch.setattr(engine_onnx, "find_spec", lambda name: None)
+    assert open_engine(tiny).name == "numpy"
+    with pytest.raises(EngineError, match=r"pip install 'pocketrec\[onnx\]'"):
+        open_engine(tiny, "onnx")
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"), [("1.24.4", "1.25 or newer"), ("1.29.0", "telemetry"), ("2.0", "telemetry")]
+)
+def test_unwanted_onnxruntime_versions_are_refused(
+    tiny: Package, monkeypatch: pytest.MonkeyPatch, version: str, reason: str
+) -> None:
+    monkeypatch.setattr(engine_onnx, "version", lambda name: version)
+    assert open_engine(tiny).name == "numpy"
+    with pytest.raises(EngineError, match=reason):
+        open_engine(tiny, "onnx")
+
+
+@pytest.mark.parametrize("version", ["1.25.0", "1.25", "1.28.0+cpu", "1.27.1rc2"])
+def test_wanted_versions_are_accepted(tiny: Package, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(engine_onnx, "version", lambda name: version)
+    assert engine_onnx.unusable(tiny) is None
+
+
+def test_wrong_arguments_are_usage_errors(tiny: Package) -> None:
+    with pytest.raises(UsageError, match="onnx, numpy"):
+        open_engine(tiny, "tensorflow")
+    with pytest.raises(UsageError, match="threads"):
+        open_engine(tiny, threads=0)
+
+
+def test_a_graph_for_other_tables_is_refused(tmp_path: Path, tiny: Package) -> None:
+    world = Package.open(random_world(tmp_path / "w", items=100))
+    with pytest.raises(PackageError, match="the graph expects"):
+        engine_onnx.OnnxEngine(_Swapped(tiny, world))
+
+
+def test_a_graph_for_other_signals_is_refused(tmp_path: Path, tiny: Package) -> None:
+    part = Package.open(tiny_world(tmp_path / "w", signals=["factors", "content"]))
+    with pytest.raises(PackageError, match="were expected"):
+        engine_onnx.OnnxEngine(_Swapped(tiny, part))
+
+
+class _Swapped(Package):
+    """The tables of one package with the graphs of another."""
+
+    def __init__(self, tables: Package, graphs: Package) -> None:
+        self.manifest = tables.manifest
+        self.array = tables.array  # type: ignore[method-assign]
+        self.has = tables.has  # type: ignore[method-assign]
+        self.blob = graphs.blob  # type: ignore[method-assign]
+
+
+def test_numpy_alone_never_loads_onnxruntime(folder: Path, tiny: Package) -> None:
+    code = (
+        "import sys; from pocketrec.engine import open_engine; from pocketrec.package import Package; "
+        "open_engine(Package.open(sys.argv[1]), 'numpy'); assert 'onnxruntime' not in sys.modules"
+    )
+    runtime = str(Path(engine_onnx.__file__).parents[1])
+    command = [sys.executable, "-c", code, str(folder / "tiny.pocketrec")]  # ``tiny`` wrote it
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": runtime})

@@ -1,0 +1,254 @@
+"""Small packages for tests, written through the real writer: one to check by eye, and random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pocketrec.engine import RankerInput
+from pocketrec.manifest import SIGNALS
+from pocketrec.package import Package
+from pocketrec_export.graphs import encoder_graph, ranker_graph
+from pocketrec_export.quantize import quantize_rows, sparse_blocks
+from pocketrec_export.tokenizer_tables import tokenizer_arrays
+from pocketrec_export.writer import string_table, write_package
+from scipy import sparse
+
+TINY_IDS = ("tea-0", "tea-1", "tea-2", "tea-3", "book-0", "book-1", "book-2", "book-3")
+TINY_TITLES = ("Green tea", "Black tea", "Mint tea", "White tea", "Short novel", "Long novel", "Old novel", "New novel")
+TINY_CATEGORIES = ("drink", "paper")
+TINY_GROUP = (0, 0, 0, 0, 1, 1, 1, 1)
+TINY_POPULARITY = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+TINY_WORDS = ("tea", "novel", "green", "black", "mint", "white", "short", "long", "old", "new")
+"""Every word has an axis of its own, and a title's vector is the unit sum of its words."""
+TINY_VOCABULARY = ("[PAD]", "[UNK]", *TINY_WORDS, "##s")
+
+
+def tiny_world(
+    path: Path, *, signals: Sequence[str] = SIGNALS, graphs: bool = True, settings: Mapping[str, Any] | None = None
+) -> Path:
+    """Eight items on a checkerboard: four teas and four novels, nothing in common but popularity.
+
+    Who likes one tea is recommended the other teas, by factors (one axis a group), by neighbours (strength 1
+    inside a group, 0 outside) and by text; searching "mint tea" finds ``tea-2`` first, then the other teas.
+    Popularity falls from the first item to the last.
+
+    Args:
+        path: The file to write.
+        signals: Which signals the package has; it has an encoder if ``semantic`` is among them.
+        graphs: Whether it holds ONNX graphs.
+        settings: Top-level manifest keys to replace.
+    """
+    group = np.array(TINY_GROUP)
+    same = (group[:, None] == group[None, :]).astype(np.float32)
+    np.fill_diagonal(same, 0)
+    words = np.zeros((len(TINY_VOCABULARY), 64), np.float32)
+    for axis, word in enumerate(TINY_WORDS):
+        words[TINY_VOCABULARY.index(word), axis] = 1
+    pieces = [[TINY_VOCABULARY.index(word) for word in title.lower().split()] for title in TINY_TITLES]
+    text = words[pieces].sum(axis=1) / np.float32(np.sqrt(2))
+    arrays = _tables(
+        signals,
+        factors=np.eye(64, dtype=np.float32)[group] * 0.5,
+        neighbours=same,
+        text=text,
+        popularity=np.array(TINY_POPULARITY, np.float32),
+        tokens=words,
+        vocabulary=TINY_VOCABULARY,
+    )
+    arrays |= string_table("catalogue/id", TINY_IDS, lookup=True)
+    arrays |= string_table("catalogue/title", TINY_TITLES, lookup=False)
+    arrays |= string_table("catalogue/category_name", TINY_CATEGORIES, lookup=True)
+    arrays["catalogue/category.start"] = np.arange(9, dtype=np.uint32)
+    arrays["catalogue/category.index"] = group.astype(np.uint32)
+    return _write(path, signals, arrays, graphs=graphs, settings={"name": "tiny"} | dict(settings or {}))
+
+
+def random_world(
+    path: Path,
+    *,
+    items: int = 2000,
+    signals: Sequence[str] = SIGNALS,
+    dim: int = 64,
+    text_dim: int = 128,
+    per_target: int = 20,
+    steps: int = 10,
+    ties: bool = False,
+    graphs: bool = True,
+    seed: int = 0,
+) -> Path:
+    """A package of random tables that look like real ones: whitened factors, unit texts, sparse neighbours.
+
+    Args:
+        path: The file to write.
+        items: I.
+        signals: Which signals the package has.
+        dim: d, a multiple of 64.
+        text_dim: D, a multiple of 64.
+        per_target: Neighbours that each item has as a target.
+        steps: Conjugate gradient steps of the fold-in.
+        ties: Make item ``i + items / 2`` equal to item ``i`` in every table, so that every score comes twice.
+        graphs: Whether it holds ONNX graphs.
+        seed: Of all random numbers.
+    """
+    rng = np.random.default_rng(seed)
+    v = rng.standard_normal((items, dim)).astype(np.float32) * np.geomspace(1, 0.1, dim, dtype=np.float32)
+    text = rng.standard_normal((items, text_dim)).astype(np.float32)
+    source = (rng.random(items * per_target) ** 2 * items).astype(np.int64)  # a few items are in many lists
+    target = np.repeat(np.arange(items), per_target)
+    strength = rng.gamma(1.0, 0.1, len(source)) * rng.choice([1, 1, 1, -1], len(source))
+    near = sparse.csr_array((strength, (source, target)), shape=(items, items))
+    popularity = rng.random(items, np.float32)
+    if ties:
+        half = items // 2
+        v[half:], text[half:], popularity[half:] = v[:half], text[:half], popularity[:half]
+        near = sparse.csr_array(sparse.hstack([near[:, :half], near[:, :half]]))
+    gram = (v.astype(np.float64).T @ v) + 0.01 * items * np.eye(dim)
+    axes, turn = np.linalg.eigh(gram)
+    vocabulary = ["[UNK]", *(f"w{i}" for i in range(499))]
+    arrays = _tables(
+        signals,
+        factors=(v @ (turn / np.sqrt(axes))).astype(np.float32),
+        neighbours=near,
+        text=text / np.linalg.norm(text, axis=1, keepdims=True),
+        popularity=popularity,
+        tokens=rng.standard_normal((500, text_dim)).astype(np.float32),
+        vocabulary=vocabulary,
+    )
+    arrays |= string_table("catalogue/id", map(str, range(items)), lookup=True)
+    arrays |= string_table("catalogue/title", (f"Item {i}" for i in range(items)), lookup=False)
+    settings = {"name": "random", "seed": seed}
+    return _write(path, signals, arrays, graphs=graphs, settings=settings, alpha=8.0, steps=steps)
+
+
+def ranker_task(
+    package: Package,
+    history: Mapping[int, float] | None = None,
+    *,
+    query: NDArray[np.float32] | None = None,
+    mask: NDArray[np.bool_] | None = None,
+    weights: Sequence[float] | None = None,
+    n: int = 10,
+) -> RankerInput:
+    """A ranking problem as a host would prepare it, with blend weights given as they are (all 1 by default)."""
+    history = history or {}
+    items = package.manifest.catalogue.items
+    block: list[int] = []
+    weight: list[np.float32] = []
+    if package.has("neighbours/start"):
+        start, scale = package.array("neighbours/start"), package.array("neighbours/scale")
+        for j, c in history.items():
+            block += range(start[j], start[j + 1])
+            weight += [np.float32(c) * scale[j]] * int(start[j + 1] - start[j])
+    dim = package.array("text/value").shape[1] if package.has("text/value") else 64
+    names = package.manifest.signals.names
+    return RankerInput(
+        history_index=np.array(list(history), np.int64),
+        history_weight=np.array(list(history.values()), np.float32),
+        block_index=np.array(block, np.int64),
+        block_weight=np.array(weight, np.float32),
+        query=np.empty((0, dim), np.float32) if query is None else query.reshape(1, dim).astype(np.float32),
+        mask=np.ones(items, np.bool_) if mask is None else mask,
+        weights=np.array([1.0] * len(names) if weights is None else weights, np.float32),
+        n=n,
+    )
+
+
+def _tables(
+    signals: Sequence[str],
+    *,
+    factors: NDArray[np.float32],
+    neighbours: Any,
+    text: NDArray[np.float32],
+    popularity: NDArray[np.float32],
+    tokens: NDArray[np.float32],
+    vocabulary: Sequence[str],
+) -> dict[str, NDArray[Any]]:
+    """The arrays of these signals, quantized."""
+    arrays: dict[str, NDArray[Any]] = {}
+    if "factors" in signals:
+        arrays["factors/value"], arrays["factors/scale"] = quantize_rows(factors)
+    if "neighbours" in signals:
+        blocks = sparse_blocks(sparse.csr_array(neighbours))
+        arrays |= {f"neighbours/{key}": array for key, array in blocks.items()}
+    if "content" in signals or "semantic" in signals:
+        arrays["text/value"], arrays["text/scale"] = quantize_rows(text)
+    if "popularity" in signals:
+        arrays["popularity/value"] = popularity
+    if "semantic" in signals:
+        arrays["tokens/value"], arrays["tokens/scale"] = quantize_rows(tokens)
+        arrays |= tokenizer_arrays(vocabulary)
+    return arrays
+
+
+def _write(
+    path: Path,
+    signals: Sequence[str],
+    arrays: dict[str, NDArray[Any]],
+    *,
+    graphs: bool,
+    settings: Mapping[str, Any],
+    alpha: float = 1.0,
+    steps: int = 8,
+) -> Path:
+    text_dim = arrays["text/value"].shape[1] if "text/value" in arrays else 64
+    all_settings: dict[str, Any] = {
+        "factors": {"dim": arrays["factors/value"].shape[1] if "factors" in signals else 64, "alpha": alpha}
+        | {"steps": steps},
+        "neighbours": {"block": 16, "budget": 4096},
+        "content": {"dim": text_dim},
+        "semantic": {"dim": text_dim},
+        "popularity": {},
+    }
+    present = {name: all_settings[name] for name in SIGNALS if name in signals}
+    files: dict[str, tuple[str, bytes]] = {"golden.json": ("golden", b"[]"), "MODEL_CARD.md": ("document", b"# Test\n")}
+    onnx: dict[str, Any] | None = None
+    encoder = "semantic" in signals
+    if graphs:
+        onnx = {"ranker": "graphs/ranker.onnx", "encoder": None, "min_onnxruntime": "1.25"}
+        files["graphs/ranker.onnx"] = ("graph", ranker_graph(present, arrays=arrays))
+        if encoder:
+            onnx["encoder"] = "graphs/encoder.onnx"
+            files["graphs/encoder.onnx"] = ("graph", encoder_graph(*arrays["tokens/value"].shape))
+    manifest: dict[str, Any] = {
+        "format": 1,
+        "generator": "pocketrec 0.1.0",
+        "catalogue": {
+            "items": len(arrays["catalogue/id.offset"]) - 1,
+            "categories": max(0, len(arrays.get("catalogue/category_name.offset", [0])) - 1),
+        },
+        "history": {"max_items": 512, "max_weight": 8.0},
+        "signals": present,
+        "blend": {
+            "recommend": _blend(present, factors=(1, 0.5), neighbours=(1, 0.5), content=(0.5, 1), popularity=(0.1, 0)),
+            "search": _blend(present, factors=(0.1, 0.5), semantic=(1, 0), popularity=(0.05, 0)),
+            "similar": _blend(present, neighbours=(1, 0), content=(1, 0)),
+        },
+        "encoder": {
+            "kind": "static",
+            "tokenizer": "wordpiece",
+            "dim": text_dim,
+            "max_tokens": 256,
+            "lowercase": True,
+            "unknown": "[UNK]",
+            "normalize": True,
+            "teacher": "none",
+            "teacher_sha256": "",
+        }
+        if encoder
+        else None,
+        "graphs": {"onnx": onnx},
+        "input": {"value_kind": "none", "reason": "made by hand", "positive": None, "split_sha256": None},
+        "metrics": {},
+        "data": {"license": "CC0-1.0", "attribution": "made by hand"},
+        "seed": 0,
+    } | dict(settings)
+    write_package(path, manifest=manifest, arrays=arrays, files=files)
+    return path
+
+
+def _blend(present: Mapping[str, Any], **terms: tuple[float, float]) -> dict[str, dict[str, float]]:
+    return {name: {"weight": w, "power": a} for name, (w, a) in terms.items() if name in present}
