@@ -99,8 +99,8 @@ def _read_entry(data: memoryview, at: int, position: int, directory: int, end: i
     at += name_size + extra_size + comment_size
     if method or packed != size:
         raise PackageError(f"entry {name!r} is compressed (method {method}); entries must be stored")
-    if flags or disk:
-        raise PackageError(f"entry {name!r} has flags {flags:#x} on disk {disk}, expected plain entries")
+    if flags or disk or comment_size:
+        raise PackageError(f"entry {name!r} has flags {flags:#x}, disk {disk} or a comment; expected none")
     if offset != position:
         raise PackageError(f"entry {name!r} starts at byte {offset}, expected {position}: no gap, no overlap")
 
@@ -108,13 +108,8 @@ def _read_entry(data: memoryview, at: int, position: int, directory: int, end: i
         raise PackageError(f"entry {name!r} starts past the end of the data")
     mark, _, flags, method, _, _, *rest = LOCAL.unpack_from(data, position)
     start = position + LOCAL.size
-    if (mark, flags, method, rest[:4], bytes(data[start : start + name_size])) != (
-        LOCAL_MARK,
-        0,
-        0,
-        [crc, size, size, name_size],
-        raw,
-    ):
+    found = (mark, flags, method, *rest[:4], bytes(data[start : start + name_size]))
+    if found != (LOCAL_MARK, 0, 0, crc, size, size, name_size, raw):
         raise PackageError(f"the two ZIP headers of entry {name!r} disagree")
     start += name_size + rest[4]
     if size > directory - start:
