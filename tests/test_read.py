@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pocketrec.errors import DataError, UsageError
+from pocketrec_export.files import open_table
 from pocketrec_export.read import Interactions, read_interactions, read_items
-from pocketrec_export.tables import open_table
 from pocketrec_export.value_kind import Positive, infer_kind
 
 
@@ -116,7 +116,7 @@ def test_repeats_of_ratings_keep_the_last_by_time() -> None:
     frame = pd.DataFrame({"user": ["u"] * 3, "item": ["i"] * 3, "value": [5, 2, 4], "timestamp": [9, 30, 9]})
     data = read_interactions(frame, value="rating")
     assert rows(data) == [("u", "i", 2.0)]
-    assert rules(data) == {"repeated (user, item), the last is kept": (2, "row 3: user 'u', item 'i'")}
+    assert rules(data) == {"repeated (user, item), the last is kept": (2, "row 1: user 'u', item 'i'")}
     assert rows(read_interactions(frame.drop(columns="timestamp"), value="rating")) == [("u", "i", 4.0)]
 
 

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from pocketrec.errors import DataError, UsageError
 from scipy.sparse import csr_matrix
 
+from pocketrec_export.columns import id_strings, strings
+from pocketrec_export.files import open_table
 from pocketrec_export.read import Interactions
-from pocketrec_export.tables import Note, id_strings, open_table, strings
+from pocketrec_export.tables import Note
 
 PARTS = ("train", "val_in", "val_out", "test_in", "test_out")
 MIN_USERS = 20  # with fewer users than this to choose from, a held-out part would measure nothing
