@@ -224,6 +224,14 @@ def test_only_negative_weights(world: Package, engine: Engine) -> None:
     assert_agree(world, task, output)
 
 
+@pytest.mark.parametrize("tiny_weight", [1e-20, 1e-38, 1e-44])
+def test_weights_that_hardly_exist(world: Package, engine: Engine, tiny_weight: float) -> None:
+    task = ranker_task(world, {3: tiny_weight, 4: -tiny_weight, 5: 2 * tiny_weight}, n=50)
+    output = engine.rank(task)
+    assert_lawful(task, output)
+    np.testing.assert_array_equal(output.index, engine.rank(ranker_task(world, n=50)).index)
+
+
 def test_every_eligible_item_can_be_asked_for(world: Package, engine: Engine) -> None:
     task = random_task(world, seed=5)
     task = replace(task, n=int(task.mask.sum()))
@@ -544,6 +552,29 @@ class _Swapped(Package):
         self.array = tables.array  # type: ignore[method-assign]
         self.has = tables.has  # type: ignore[method-assign]
         self.blob = graphs.blob  # type: ignore[method-assign]
+
+
+def test_onnxruntime_reads_our_memory(tiny: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of a bound table shows in the next answer, so the session holds no copy of it."""
+    bound: dict[str, NDArray[np.generic]] = {}
+
+    def bind(package: Package, name: str, expected: object) -> NDArray[np.generic]:
+        bound[name] = package.array(name).copy() if "|" not in name else original(package, name, expected)
+        return bound[name]
+
+    original = engine_onnx._bind
+    monkeypatch.setattr(engine_onnx, "_bind", bind)
+    engine = open_engine(tiny, "onnx")
+    for name, value in (("popularity/value", 0), ("neighbours/value", 0), ("text/value", 128), ("factors/value", 128)):
+        bound[name][:] = value
+    output = engine.rank(ranker_task(tiny, {0: 1.0}, n=8))
+    assert not output.signals.any()
+
+
+def test_an_onnxruntime_that_does_not_load_says_so(tiny: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(EngineError, match="does not load"):
+        engine_onnx.OnnxEngine(tiny)
 
 
 def test_numpy_alone_never_loads_onnxruntime(folder: Path, tiny: Package) -> None:

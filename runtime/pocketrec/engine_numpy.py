@@ -81,10 +81,12 @@ def _by_block(value: NDArray[np.uint8]) -> F32:
 def quantize_query(vector: F32) -> tuple[F32, F32]:
     """The query in int8 steps: integers as float32[D/64, 64] within +-127, and scale float32[D/64].
 
-    round half to even of q * (127 / max|q|); a block of zeros has scale 0.
+    round half to even of q * (127 / max|q|). A block of zeros has scale 0, and so has one so small that
+    127 / max|q| is not finite: it would add less than 1e-30.
     """
     blocks = vector.reshape(-1, BLOCK)
     largest = np.abs(blocks).max(axis=1)
+    largest[largest < 1e-36] = 0
     inverse = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest > 0)
     return np.rint(blocks * inverse[:, None]), largest / np.float32(127)
 
@@ -104,16 +106,16 @@ def fold_in(rows: F32, weight: F32, *, alpha: float, steps: int) -> F32:
     Source: Hu, Koren & Volinsky 2008, eq. 4; Hestenes & Stiefel 1952.
     """
     c = weight[:, None]
-    a = rows.T @ (rows * (np.float32(alpha) * np.abs(c) - np.float32(1)))
+    a: F32 = rows.T @ (rows * (np.float32(alpha) * np.abs(c) - np.float32(1)))
     r: F32 = np.float32(alpha) * (np.maximum(weight, np.float32(0)) @ rows)
     u: F32 = np.zeros_like(r)
-    p = r
+    p = r.copy()
     rr = _dot(r, r)
     for _ in range(steps):
         q = p + a @ p
         length = rr / _dot(p, q)
         u += length * p
-        r = r - length * q
+        r -= length * q
         rr, before = _dot(r, r), rr
         p = r + (rr / before) * p
     return u

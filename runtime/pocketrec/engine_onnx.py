@@ -149,8 +149,10 @@ class _Session:
 def _import() -> Any:
     """onnxruntime, with its telemetry switched off before the library loads."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:  # installed, but built for another system or damaged
+        raise EngineError(f"onnxruntime is installed but does not load ({error}); use engine='numpy'") from error
     return onnxruntime
 
 
