@@ -1,0 +1,239 @@
+"""Chooses settings and blends on validation users: fit candidates on train, measure, keep the best.
+
+Each signal's settings are chosen with that signal alone (mean NDCG@10 + NDCG@100, the blend's own objective),
+then the blend is fitted over the winners: once for the float32 model, once for its package form.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from pocketrec_export import blend, factors, neighbours, popularity
+from pocketrec_export.full_model import FullModel, package_form
+from pocketrec_export.split import Heldout
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is tried. Strengths are relative to the data, see `neighbours`."""
+
+    dim: int = 64
+    alpha: tuple[float, ...] = (3.0, 5.0, 10.0)
+    regularization: tuple[float, ...] = (10.0, 30.0)
+    iterations: int = 15
+    l2: tuple[float, ...] = (0.4, 1.0, 3.0)
+    text_weight: tuple[float, ...] = (0.25,)
+    dropout: tuple[float, ...] = (0.5,)
+    keep: tuple[int, ...] = (50, 100)
+    full_keep: tuple[int | None, ...] = (50, 100, None)
+
+
+QUICK = Grid()
+FULL = Grid(
+    alpha=(1.0, 3.0, 10.0, 30.0),
+    regularization=(1.0, 10.0, 30.0),
+    iterations=20,
+    l2=(0.1, 0.3, 1.0, 3.0, 10.0),
+    text_weight=(0.1, 0.25, 1.0),
+    dropout=(0.0, 0.3, 1.0),
+)
+PRESETS = {"quick": QUICK, "full": FULL}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate: which signal, its settings, and its validation objective (None without users)."""
+
+    signal: str
+    settings: dict[str, float | int | None]
+    objective: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What `tune` chose and built.
+
+    Attributes:
+        full: the float32 model with its blend.
+        package: the package form (tables through 8 bits, CG fold-in) with its own blend.
+        neighbours: csr float32[I, I] that the package stores; `factors` and `popularity` are those of `full`.
+        settings: chosen settings by signal, ready for `refit`.
+        full_fit, package_fit: how the blends were found.
+        trials: everything that was tried, in order.
+    """
+
+    full: FullModel
+    package: FullModel
+    neighbours: csr_matrix
+    settings: dict[str, dict[str, float | int | None]]
+    full_fit: blend.BlendFit
+    package_fit: blend.BlendFit
+    trials: list[Trial] = field(default_factory=list)
+
+
+def tune(
+    train: csr_matrix,
+    *,
+    eligible: NDArray[np.bool_],
+    validation: Heldout,
+    text: NDArray[np.float32] | None = None,
+    full_text: NDArray[np.float32] | None = None,
+    grid: Grid = QUICK,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Callable[[str], None] | None = None,
+) -> Tuned:
+    """Fits candidates on `train`, chooses on `validation`, and fits both blends.
+
+    Args:
+        train: csr float32[U, I].
+        eligible: bool[I], what may be ranked.
+        validation: held-out users; without any, the first setting of every grid and the default blend.
+        text: projected item texts float32[I, D] as the package holds them, or None.
+        full_text: the teacher's own item texts for the full model; `text` by default.
+        grid: what to try.
+        seed: of ALS and of the draw of validation users.
+        threads: ALS threads.
+        progress: told one line for each trial.
+    """
+    bench = _Bench(validation, eligible, seed=seed, train=train)
+    trials: list[Trial] = []
+
+    def record(signal: str, settings: dict[str, float | int | None], model: FullModel, started: float) -> float:
+        objective = bench.objective(model)
+        trials.append(Trial(signal, settings, objective, time.perf_counter() - started))
+        if progress is not None:
+            progress(f"{signal} {settings}" + ("" if objective is None else f": {objective:.4f}"))
+        return 0.0 if objective is None else objective
+
+    best_factors, factor_settings = _tune_factors(train, grid, bench, record, seed=seed, threads=threads)
+    full_text = text if full_text is None else full_text
+    prunings, neighbour_settings = _tune_neighbours(train, text, grid, bench, record)
+    full_table, package_table = prunings
+
+    base = FullModel(factors=best_factors, neighbours=full_table, text=full_text, popularity=popularity.fit(train))
+    full, full_fit = bench.blended(base)
+    used = validation.history if len(validation) else bench.histories
+    coded = package_form(replace(base, neighbours=package_table), text=text, steps=None)
+    assert coded.factors is not None
+    steps = factors.choose_steps(coded.factors.table, histories=used, alpha=best_factors.alpha)
+    package, package_fit = bench.blended(replace(coded, steps=steps))
+    settings = {"factors": {**factor_settings, "steps": steps}, "neighbours": neighbour_settings}
+    return Tuned(full, package, package_table, settings, full_fit, package_fit, trials)
+
+
+_Record = Callable[[str, dict[str, float | int | None], FullModel, float], float]
+
+
+def _tune_factors(
+    train: csr_matrix, grid: Grid, bench: _Bench, record: _Record, *, seed: int, threads: int
+) -> tuple[factors.Factors, dict[str, float | int | None]]:
+    best: tuple[float, factors.Factors, dict[str, float | int | None]] | None = None
+    for alpha, regularization in product(grid.alpha, grid.regularization):
+        if best is not None and not bench.users:
+            break
+        started = time.perf_counter()
+        fitted = factors.fit(
+            train,
+            dim=grid.dim,
+            alpha=alpha,
+            regularization=regularization,
+            iterations=grid.iterations,
+            seed=seed,
+            threads=threads,
+        )
+        settings: dict[str, float | int | None] = {
+            "dim": grid.dim,
+            "alpha": alpha,
+            "regularization": regularization,
+            "iterations": grid.iterations,
+        }
+        objective = record("factors", settings, FullModel(factors=fitted), started)
+        if best is None or objective > best[0]:
+            best = objective, fitted, settings
+    assert best is not None
+    return best[1], best[2]
+
+
+def _tune_neighbours(
+    train: csr_matrix, text: NDArray[np.float32] | None, grid: Grid, bench: _Bench, record: _Record
+) -> tuple[tuple[csr_matrix, csr_matrix], dict[str, float | int | None]]:
+    """(Full model's table, package's table) and the package's settings."""
+    best: dict[str, tuple[float, csr_matrix, dict[str, float | int | None]]] = {}
+    text_weights = grid.text_weight if text is not None else (0.0,)
+    for l2, text_weight, dropout in product(grid.l2, text_weights, grid.dropout):
+        if best and not bench.users:
+            break
+        started = time.perf_counter()
+        dense = neighbours.fit_dense(train, text=text, l2=l2, text_weight=text_weight, dropout=dropout)
+        for keep, refit in product(dict.fromkeys((*grid.keep, *grid.full_keep)), (False, True)):
+            if keep is None and refit:
+                continue
+            table = neighbours.prune(dense, keep=keep, refit=refit)
+            settings: dict[str, float | int | None] = {
+                "l2": l2,
+                "text_weight": text_weight,
+                "dropout": dropout,
+                "keep": keep,
+                "refit": refit,
+            }
+            objective = record("neighbours", settings, FullModel(neighbours=table), started)
+            started = time.perf_counter()
+            for form, allowed in (("package", grid.keep), ("full", grid.full_keep)):
+                if keep in allowed and (form not in best or objective > best[form][0]):
+                    best[form] = objective, table, settings
+    return (best["full"][1], best["package"][1]), best["package"][2]
+
+
+class _Bench:
+    """The validation users, measured again and again."""
+
+    def __init__(self, validation: Heldout, eligible: NDArray[np.bool_], *, seed: int, train: csr_matrix) -> None:
+        self.users = len(validation)
+        self._eligible = np.flatnonzero(eligible)
+        self._position = np.full(len(eligible), -1, dtype=np.int64)
+        self._position[self._eligible] = np.arange(len(self._eligible))
+        self._seed = seed
+        self._validation = validation
+        rows = blend.sample_users(train.shape[0], signals=4, items=len(self._eligible), seed=seed)[:200]
+        # Only for the scales of a default blend, where nobody is held out.
+        self.histories = [train.indices[train.indptr[u] : train.indptr[u + 1]] for u in rows]
+
+    def objective(self, model: FullModel) -> float | None:
+        if not self.users:
+            return None
+        lone = replace(model, blend={name: blend.Term(1.0, 0.0) for name in model.names})
+        samples = self._samples(lone)
+        vector = np.ones((len(samples.value), len(samples.names)), dtype=np.float32)
+        return blend.measure(samples, vector)
+
+    def blended(self, model: FullModel) -> tuple[FullModel, blend.BlendFit]:
+        fitted = blend.fit(self._samples(model), scale_only=not self.users)
+        return replace(model, blend=fitted.blend), fitted
+
+    def _samples(self, model: FullModel) -> blend.Samples:
+        held = self._validation
+        count = self.users or len(self.histories)
+        chosen = blend.sample_users(count, signals=len(model.names), items=len(self._eligible), seed=self._seed)
+        histories = held.history if self.users else self.histories
+        value = np.empty((len(chosen), len(model.names), len(self._eligible)), dtype=np.float32)
+        for row, user in enumerate(chosen):
+            history = histories[user]
+            value[row] = model.signals(history, np.ones(len(history), np.float32))[:, self._eligible]
+        targets = [self._position[held.targets[u]] for u in chosen] if self.users else []
+        return blend.Samples(
+            names=model.names,
+            value=value,
+            seen=[self._position[histories[u]] for u in chosen],
+            targets=targets,
+            total=np.array([max(1.0, len(histories[u])) for u in chosen], dtype=np.float64),
+            wanted=np.array([len(t) + held.missing[u] for t, u in zip(targets, chosen, strict=False)], np.int64),
+        )
