@@ -27,7 +27,7 @@ DEFAULT_SHARE = {"factors": 0.25, "neighbours": 0.6, "content": 0.05, "popularit
 DEFAULT_POWER = {"factors": 0.0, "neighbours": 0.5, "content": 1.0}
 """Typical fits on three public sets (films, tweeted films, retail); what a build without validation gets."""
 
-PRIOR_USERS = 0.5
+PRIOR_USERS = 2.0
 MIN_USERS_TO_DROP = 50
 DROP_LOSS = 1e-4
 """A signal whose removal costs less than this objective gets weight zero, given enough users to tell."""

@@ -1,0 +1,136 @@
+"""Blend: additive, deterministic, near the default with few users, and blind to signals that buy nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pocketrec_export import blend, content, popularity
+from pocketrec_export.blend import Samples, Term
+from scipy.sparse import csr_matrix
+
+NAMES = ("factors", "neighbours", "content", "popularity")
+ITEMS = 300
+
+
+def samples(*, users: int, good: str, names: tuple[str, ...] = NAMES, seed: int = 0) -> Samples:
+    """Noise in every signal but `good`, which lifts each user's three targets."""
+    random = np.random.default_rng(seed)
+    value = random.normal(size=(users, len(names), ITEMS)).astype(np.float32)
+    picked = [random.choice(ITEMS, 8, replace=False) for _ in range(users)]
+    for user, items in enumerate(picked):
+        value[user, names.index(good), items[:3]] += 4
+    return Samples(
+        names=names,
+        value=value,
+        seen=[items[3:] for items in picked],
+        targets=[np.sort(items[:3]) for items in picked],
+        total=np.full(users, 5.0),
+        wanted=np.full(users, 3),
+    )
+
+
+@pytest.mark.parametrize("good", ["factors", "neighbours", "content"])
+def test_the_useful_signal_carries_the_score(good: str) -> None:
+    fitted = blend.fit(samples(users=100, good=good))
+    assert fitted.share[good] > 0.8
+    assert fitted.loss_without[good] == max(fitted.loss_without.values())
+
+
+def test_a_signal_that_buys_nothing_gets_weight_zero() -> None:
+    world = samples(users=80, good="neighbours")
+    world.value[:, NAMES.index("content")] = 0
+    fitted = blend.fit(world)
+    assert fitted.blend["content"].weight == 0
+    assert "content" not in blend.to_manifest(fitted.blend)
+
+
+def test_few_users_stay_near_the_default() -> None:
+    world = samples(users=3, good="content")
+    world.value[:] = np.random.default_rng(1).normal(size=world.value.shape)  # nothing to learn but noise
+    fitted = blend.fit(world)
+    assert all(term.weight > 0 for term in fitted.blend.values())
+    assert fitted.share == pytest.approx(blend.DEFAULT_SHARE, abs=0.25)
+
+
+@pytest.mark.parametrize("scale_only", [False, True])
+def test_without_targets_or_users_the_default_stands(scale_only: bool) -> None:
+    fitted = blend.fit(samples(users=50 * scale_only, good="factors"), scale_only=scale_only)
+    assert fitted.share == pytest.approx(blend.DEFAULT_SHARE)
+    assert {n: t.power for n, t in fitted.blend.items()} == {**blend.DEFAULT_POWER, "popularity": 0.0}
+    assert fitted.objective is None
+
+
+def test_two_fits_are_equal() -> None:
+    assert blend.fit(samples(users=60, good="factors")) == blend.fit(samples(users=60, good="factors"))
+
+
+def test_scale_of_a_signal_does_not_matter() -> None:
+    world = samples(users=60, good="neighbours")
+    before = blend.fit(world)
+    world.value[:, 0] *= 128
+    after = blend.fit(world)
+    assert after.share == pytest.approx(before.share)
+    assert after.blend["factors"].weight * 128 == pytest.approx(before.blend["factors"].weight)
+
+
+def test_one_signal_alone_is_fitted() -> None:
+    fitted = blend.fit(samples(users=60, good="factors", names=("factors",)))
+    assert fitted.share == {"factors": 1.0}
+
+
+def test_measure_matches_a_hand_count() -> None:
+    world = Samples(
+        names=("popularity",),
+        value=np.array([[[5, 4, 3, 2, 1]]], np.float32),
+        seen=[np.array([0])],
+        targets=[np.array([2])],
+        total=np.ones(1),
+        wanted=np.array([2]),  # one more target cannot be ranked
+    )
+    # Item 0 is seen, so the target is second: gain 1/log2(3), ideal 1 + 1/log2(3), at both cut-offs.
+    gain = 1 / np.log2(3)
+    assert blend.measure(world, np.ones((1, 1), np.float32)) == pytest.approx(2 * gain / (1 + gain))
+
+
+def test_ties_rank_the_lower_position_first() -> None:
+    def world(target: int) -> Samples:
+        value = np.zeros((1, 1, 4), np.float32)
+        return Samples(("popularity",), value, [np.zeros(0, int)], [np.array([target])], np.ones(1), np.ones(1, int))
+
+    vector = np.ones((1, 1), np.float32)
+    assert blend.measure(world(0), vector) == pytest.approx(2)
+    assert blend.measure(world(3), vector) == pytest.approx(2 / np.log2(5))
+
+
+def test_weights_follow_the_formula() -> None:
+    terms = {"factors": Term(2.0, 0.5), "content": Term(3.0, 1.0), "popularity": Term(0.25, 0.0)}
+    vector = blend.weights(terms, names=tuple(terms), total=4.0)
+    np.testing.assert_array_equal(vector, np.array([1.0, 0.75, 0.25], np.float32))
+    assert vector.dtype == np.float32
+
+
+def test_empty_history_leaves_only_popularity() -> None:
+    terms = {"factors": Term(2.0, 0.5), "popularity": Term(0.25, 0.0)}
+    assert blend.weights(terms, names=tuple(terms), total=0.0).tolist() == [0.0, 0.25]
+
+
+def test_many_users_are_sampled_with_the_seed() -> None:
+    first = blend.sample_users(10_000, signals=4, items=1000, seed=1)
+    assert len(first) == 500
+    assert first.tolist() == blend.sample_users(10_000, signals=4, items=1000, seed=1).tolist()
+    assert len(blend.sample_users(10_000, signals=4, items=1_000_000, seed=1)) == 15
+    assert blend.sample_users(3, signals=4, items=10, seed=1).tolist() == [0, 1, 2]
+
+
+def test_popularity_is_log_smoothed() -> None:
+    counts = csr_matrix(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0]], np.float32))
+    expected = [1.0, np.log(2) / np.log(4), 0.0]
+    np.testing.assert_allclose(popularity.fit(counts), expected, rtol=1e-6)
+    assert popularity.fit(csr_matrix((2, 3), dtype=np.float32)).tolist() == [0, 0, 0]
+
+
+def test_content_is_the_profile_dot_the_text() -> None:
+    text: NDArray[np.float32] = np.eye(3, dtype=np.float32)
+    found = content.scores(text, index=np.array([0, 2]), weight=np.array([2.0, -1.0], np.float32))
+    assert found.tolist() == [2.0, 0.0, -1.0]

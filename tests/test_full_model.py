@@ -1,0 +1,213 @@
+"""The full model, its package form, its files, and the tuning that builds both."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pocketrec.errors import DataError
+from pocketrec_export import factors, full_model, neighbours, popularity, tune
+from pocketrec_export.blend import Term
+from pocketrec_export.full_model import FullModel
+from pocketrec_export.quantize import sparse_blocks
+from pocketrec_export.split import Heldout
+from scipy.sparse import csr_matrix
+
+ITEMS = 40
+BLEND = {
+    "factors": Term(1.0, 0.0),
+    "neighbours": Term(2.0, 0.5),
+    "content": Term(0.5, 1.0),
+    "popularity": Term(0.1, 0.0),
+}
+
+
+def taste(*, users: int, seed: int) -> NDArray[np.float32]:
+    """A checkerboard with noise: even users like even items, odd users odd items; bool-like [U, I]."""
+    random = np.random.default_rng(seed)
+    same = np.arange(users)[:, None] % 2 == np.arange(ITEMS)[None, :] % 2
+    return (random.random((users, ITEMS)) < np.where(same, 0.5, 0.05)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def train() -> csr_matrix:
+    return csr_matrix(taste(users=120, seed=1))
+
+
+@pytest.fixture(scope="module")
+def text() -> NDArray[np.float32]:
+    rows = np.random.default_rng(2).normal(size=(ITEMS, 64))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model(train: csr_matrix, text: NDArray[np.float32]) -> FullModel:
+    return FullModel(
+        factors=factors.fit(train, dim=8, iterations=5),
+        neighbours=neighbours.fit(train, text=text, keep=10),
+        text=text,
+        popularity=popularity.fit(train),
+        blend=BLEND,
+    )
+
+
+def heldout(*, users: int) -> Heldout:
+    rows = [np.flatnonzero(row).astype(np.int32) for row in taste(users=users, seed=9)]
+    return Heldout(
+        users=[str(u) for u in range(users)],
+        history=[row[:-3] for row in rows],
+        targets=[row[-3:] for row in rows],
+        missing=np.zeros(users, np.int32),
+        dropped=0,
+    )
+
+
+INDEX = np.array([4, 8, 12])
+WEIGHT = np.array([1.0, 2.0, -1.0], np.float32)
+
+
+def test_score_is_the_weighted_sum_of_the_signals(model: FullModel) -> None:
+    signals = model.signals(INDEX, WEIGHT)
+    assert model.names == ("factors", "neighbours", "content", "popularity")
+    assert signals.shape == (4, ITEMS)
+    assert signals.dtype == np.float32
+    total = 4.0
+    expected = signals.T @ np.array([1.0, 2.0 * total**-0.5, 0.5 / total, 0.1])
+    np.testing.assert_allclose(model.scores(INDEX, WEIGHT), expected, rtol=1e-5)
+
+
+def test_checkerboard_recommends_the_own_color(model: FullModel) -> None:
+    even = model.recommend(np.array([0, 2, 6, 10]), np.ones(4, np.float32), k=8)
+    assert np.mean(even % 2 == 0) >= 0.75
+
+
+def test_recommendations_are_distinct_eligible_and_sorted(model: FullModel) -> None:
+    eligible = np.arange(ITEMS) < 20
+    ranked = model.recommend(INDEX, WEIGHT, k=100, eligible=eligible)
+    assert len(ranked) == len(set(ranked.tolist())) == 17
+    assert not set(ranked.tolist()) & {4, 8, 12}
+    assert eligible.sum() == 20  # the caller's mask is not touched
+    assert (np.diff(model.scores(INDEX, WEIGHT)[ranked]) <= 0).all()
+    assert len(model.recommend(INDEX, WEIGHT, k=0)) == 0
+
+
+def test_empty_history_is_popularity(model: FullModel) -> None:
+    empty: NDArray[np.int64] = np.zeros(0, np.int64)
+    ranked = model.recommend(empty, np.zeros(0, np.float32), k=5)
+    assert model.popularity is not None
+    assert ranked.tolist() == np.argsort(-model.popularity, kind="stable")[:5].tolist()
+
+
+def test_ties_go_to_the_lower_index() -> None:
+    flat = FullModel(popularity=np.ones(6, np.float32), blend={"popularity": Term(1.0, 0.0)})
+    assert flat.recommend(np.array([1]), np.ones(1, np.float32), k=3).tolist() == [0, 2, 3]
+
+
+def test_long_history_keeps_large_weights_then_recent(monkeypatch: pytest.MonkeyPatch, model: FullModel) -> None:
+    monkeypatch.setattr(full_model, "MAX_HISTORY", 3)
+    index, weight = np.array([1, 2, 3, 4, 5]), np.array([1, 5, 1, 1, -2], np.float32)
+    kept = model.signals(np.array([2, 4, 5]), np.array([5, 1, -2], np.float32))
+    np.testing.assert_array_equal(model.signals(index, weight), kept)
+
+
+def test_weights_are_clipped(model: FullModel) -> None:
+    loud, limit = (model.signals(INDEX, np.array([w, 1, 1], np.float32)) for w in (100.0, 8.0))
+    np.testing.assert_array_equal(loud, limit)
+
+
+@pytest.mark.parametrize("absent", ["factors", "neighbours", "text", "popularity"])
+def test_any_signal_may_be_absent_and_files_are_read_back(model: FullModel, absent: str, tmp_path: Path) -> None:
+    part = dataclasses.replace(model, **{absent: None}, steps=6)
+    part.save(tmp_path / "full")
+    again = FullModel.load(tmp_path / "full")
+    assert again.names == part.names
+    assert len(again.names) == 3
+    assert again.size_bytes == part.size_bytes
+    np.testing.assert_array_equal(again.scores(INDEX, WEIGHT), part.scores(INDEX, WEIGHT))
+    assert not list(tmp_path.rglob("*.pkl"))
+
+
+def test_damaged_folder_is_a_data_error(model: FullModel, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"FullModel\.save"):
+        FullModel.load(tmp_path)
+    model.save(tmp_path)
+    np.save(tmp_path / "popularity.npy", np.zeros(3, np.float32))
+    with pytest.raises(DataError, match="rows in every table"):
+        FullModel.load(tmp_path)
+    np.save(tmp_path / "popularity.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(DataError, match=r"FullModel\.save"):
+        FullModel.load(tmp_path)
+
+
+def test_package_form_differs_by_rounding_only(model: FullModel, text: NDArray[np.float32]) -> None:
+    package = full_model.package_form(model, text=text, steps=16)
+    exact, coded = model.signals(INDEX, WEIGHT), package.signals(INDEX, WEIGHT)
+    largest = np.abs(exact).max(axis=1, keepdims=True)
+    assert np.abs(exact - coded).max() > 0
+    np.testing.assert_allclose(coded / largest, exact / largest, atol=0.05)
+    np.testing.assert_array_equal(coded[3], exact[3])
+
+
+def test_blocks_decode_to_the_table_within_half_a_step(model: FullModel) -> None:
+    assert model.neighbours is not None
+    blocks = sparse_blocks(model.neighbours)
+    error = np.abs(full_model.decode_blocks(blocks).toarray() - model.neighbours.toarray())
+    assert (error <= blocks["scale"][:, None] * 0.5001).all()
+
+
+GRID = tune.Grid(
+    dim=8, alpha=(3.0,), regularization=(1.0, 3.0), iterations=3, l2=(1.0,), keep=(5,), full_keep=(5, None)
+)
+
+
+def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np.float32]) -> None:
+    lines: list[str] = []
+    held = heldout(users=60)
+    tuned = tune.tune(
+        train,
+        eligible=np.ones(ITEMS, bool),
+        validation=held,
+        text=text,
+        full_text=text,
+        grid=GRID,
+        progress=lines.append,
+    )
+    bench = tune.Bench(held, eligible=np.ones(ITEMS, bool), train=train)
+    plain = bench.objective(FullModel(popularity=popularity.fit(train)))
+    assert plain is not None
+    for fit in (tuned.full_fit, tuned.package_fit):
+        assert fit.objective is not None
+        assert fit.objective > plain + 0.1
+    assert len(lines) == len(tuned.trials) == 2 + 3
+    assert tuned.settings["neighbours"]["keep"] == 5
+    assert tuned.package.steps == tuned.settings["factors"]["steps"]
+
+
+def test_tuning_is_repeatable(train: csr_matrix, text: NDArray[np.float32]) -> None:
+    first, second = (
+        tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), text=text, grid=GRID)
+        for _ in range(2)
+    )
+    assert first.settings == second.settings
+    assert first.package.blend == second.package.blend
+    assert (first.neighbours != second.neighbours).nnz == 0
+
+
+def test_without_validation_and_text_the_first_settings_and_default_blend(train: csr_matrix) -> None:
+    tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=0), grid=GRID)
+    assert tuned.package.names == ("factors", "neighbours", "popularity")
+    assert tuned.settings["factors"]["regularization"] == 1.0
+    assert tuned.package_fit.objective is None
+    assert all(term.weight > 0 for term in tuned.package.blend.values())
+    assert len(tuned.trials) == 2
+
+
+def test_refit_repeats_the_chosen_settings(train: csr_matrix, text: NDArray[np.float32]) -> None:
+    tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), text=text, grid=GRID)
+    again = tune.refit(train, tuned, text=text)
+    np.testing.assert_array_equal(again.neighbours.toarray(), tuned.neighbours.toarray())
+    np.testing.assert_array_equal(again.package.scores(INDEX, WEIGHT), tuned.package.scores(INDEX, WEIGHT))
+    np.testing.assert_array_equal(again.full.scores(INDEX, WEIGHT), tuned.full.scores(INDEX, WEIGHT))
