@@ -204,7 +204,7 @@ def _write(
         "popularity": {},
     }
     present = {name: all_settings[name] for name in SIGNALS if name in signals}
-    files: dict[str, tuple[str, bytes]] = {"golden.json": ("golden", b"[]"), "MODEL_CARD.md": ("document", b"# Test\n")}
+    files: dict[str, tuple[str, bytes]] = {"golden.json": ("golden", b'{"cases":[]}'), "MODEL_CARD.md": ("document", b"# Test\n")}
     onnx: dict[str, Any] | None = None
     encoder = "semantic" in signals
     if graphs:
