@@ -211,3 +211,30 @@ def test_refit_repeats_the_chosen_settings(train: csr_matrix, text: NDArray[np.f
     np.testing.assert_array_equal(again.neighbours.toarray(), tuned.neighbours.toarray())
     np.testing.assert_array_equal(again.package.scores(INDEX, WEIGHT), tuned.package.scores(INDEX, WEIGHT))
     np.testing.assert_array_equal(again.full.scores(INDEX, WEIGHT), tuned.full.scores(INDEX, WEIGHT))
+
+
+def test_weak_interactions_are_tried_for_neighbours_only(train: csr_matrix) -> None:
+    weak = csr_matrix(taste(users=120, seed=4) * (train.toarray() == 0))
+    grid = dataclasses.replace(GRID, weak_weight=(0.4, 0.0))
+    tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), weak=weak, grid=grid)
+    tried = [trial.settings["weak_weight"] for trial in tuned.trials if trial.signal == "neighbours"]
+    assert tried == [0.4] * 3 + [0.0] * 3
+    without = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), grid=grid)
+    assert tuned.settings["factors"] == without.settings["factors"]
+    again = tune.refit(train, tuned, weak=weak)
+    np.testing.assert_array_equal(again.package.scores(INDEX, WEIGHT), tuned.package.scores(INDEX, WEIGHT))
+
+
+def test_disliked_items_gain_no_neighbours_from_weak_interactions(train: csr_matrix) -> None:
+    liked, weak = train.toarray(), np.zeros(train.shape, np.float32)
+    liked[:, 7] = 0
+    weak[:60, 7] = 1
+    grid = dataclasses.replace(GRID, weak_weight=(0.4,))
+    tuned = tune.tune(
+        csr_matrix(liked),
+        eligible=liked.any(axis=0),
+        validation=heldout(users=0),
+        weak=csr_matrix(weak),
+        grid=grid,
+    )
+    assert tuned.neighbours[:, [7]].nnz == tuned.neighbours[[7]].nnz == 0

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pocketrec.errors import DataError
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 MAX_ITEMS = 20_000
 """The inverse is dense: 20,000 items take 1.6 GB. Beyond, only the most popular ones become neighbours."""
@@ -87,7 +88,8 @@ def fit_dense(
         for start in range(0, len(warm), _CHUNK):
             gram[:, start : start + _CHUNK] += rows @ rows[start : start + _CHUNK].T
     gram[np.diag_indices_from(gram)] += (l2 * typical + dropout * diagonal).astype(np.float32)
-    by_target = _divide_by_diagonal(_inverse(gram.copy(order="F")))
+    with threadpool_limits(limits=1, user_api="blas"):  # spinning BLAS threads cost 10x where cores are shared
+        by_target = _divide_by_diagonal(_inverse(gram.copy(order="F")))
     return ItemModel(warm, by_target, gram, csr.shape[1])
 
 
@@ -127,26 +129,34 @@ def prune(model: ItemModel, *, keep: int | None, refit: bool = False) -> csr_mat
             the dropped ones explained.
     """
     size = len(model.warm)
+    shape = (model.items, model.items)
     if keep is None or keep >= size:
-        keep, refit = size, False  # nothing is dropped
+        return _whole(model)
     source = np.empty((size, keep), dtype=np.int64)
     value = np.empty((size, keep), dtype=np.float32)
     for start in range(0, size, _CHUNK):
         part = slice(start, start + _CHUNK)
         rows = model.by_target[part]
-        if keep == size:
-            source[part] = np.arange(size)
-        else:
-            source[part] = np.argpartition(-np.abs(rows), keep, axis=1)[:, :keep]
+        source[part] = np.argpartition(-np.abs(rows), keep, axis=1)[:, :keep]
         value[part] = np.take_along_axis(rows, source[part], axis=1)
     if refit:
-        _refit(model, source, value)
+        with threadpool_limits(limits=1, user_api="blas"):  # threads only wait for each other on tiny systems
+            _refit(model, source, value)
     target = np.repeat(model.warm, keep)
-    shape = (model.items, model.items)
     table = csr_matrix((value.ravel(), (model.warm[source].ravel(), target)), shape=shape)
     table.eliminate_zeros()
     table.sort_indices()
     return table
+
+
+def _whole(model: ItemModel) -> csr_matrix:
+    """Every pair as csr, zeros of the diagonal included: built in place of a sort of W^2 entries."""
+    size = len(model.warm)
+    count = np.zeros(model.items, dtype=np.int64)
+    count[model.warm] = size
+    start = np.concatenate(([0], np.cumsum(count)))
+    index = np.tile(model.warm.astype(np.int32), size)
+    return csr_matrix((model.by_target.T.ravel(), index, start), shape=(model.items, model.items))
 
 
 def _refit(model: ItemModel, source: NDArray[np.int64], value: NDArray[np.float32]) -> None:

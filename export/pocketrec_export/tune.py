@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 
 from pocketrec_export import blend, factors, neighbours, popularity
 from pocketrec_export.full_model import FullModel, package_form
@@ -22,28 +22,34 @@ from pocketrec_export.split import Heldout
 
 @dataclass(frozen=True)
 class Grid:
-    """What is tried. Strengths are relative to the data, see `neighbours`."""
+    """What is tried; without validation users the first of each. Strengths: see `neighbours`.
+
+    ``weak_weight`` is what an interaction that is not positive (a low rating) counts beside a positive 1 in the
+    neighbours: it still says that two items are met together. Factors and popularity see positives only.
+    """
 
     dim: int = 64
-    alpha: tuple[float, ...] = (3.0, 5.0, 10.0)
-    regularization: tuple[float, ...] = (10.0, 30.0)
+    alpha: tuple[float, ...] = (5.0, 3.0, 10.0)
+    regularization: tuple[float, ...] = (30.0, 10.0)
     iterations: int = 15
-    l2: tuple[float, ...] = (0.4, 1.0, 3.0)
+    weak_weight: tuple[float, ...] = (0.4, 0.0)
+    l2: tuple[float, ...] = (1.0, 0.4, 3.0)
     text_weight: tuple[float, ...] = (0.25,)
     dropout: tuple[float, ...] = (0.5,)
-    keep: tuple[int, ...] = (50, 100)
-    refit: tuple[bool, ...] = (False, True)
-    full_keep: tuple[int | None, ...] = (50, 100, None)
+    keep: tuple[int, ...] = (100, 50)
+    refit: tuple[bool, ...] = (True, False)
+    full_keep: tuple[int | None, ...] = (100, 50, None)
 
 
 QUICK = Grid()
 FULL = Grid(
-    alpha=(1.0, 3.0, 10.0, 30.0),
-    regularization=(1.0, 10.0, 30.0),
+    alpha=(5.0, 1.0, 3.0, 10.0, 20.0),
+    regularization=(30.0, 3.0, 10.0, 60.0),
     iterations=20,
-    l2=(0.1, 0.3, 1.0, 3.0, 10.0),
-    text_weight=(0.1, 0.25, 1.0),
-    dropout=(0.0, 0.3, 1.0),
+    weak_weight=(0.4, 0.0, 0.2, 0.7),
+    l2=(1.0, 0.1, 0.4, 3.0, 10.0),
+    text_weight=(0.25, 1.0),
+    dropout=(0.5, 0.0, 1.0),
 )
 PRESETS = {"quick": QUICK, "full": FULL}
 
@@ -90,6 +96,7 @@ def tune(
     validation: Heldout,
     text: NDArray[np.float32] | None = None,
     full_text: NDArray[np.float32] | None = None,
+    weak: csr_matrix | None = None,
     grid: Grid = QUICK,
     seed: int = 0,
     threads: int = 1,
@@ -103,6 +110,7 @@ def tune(
         validation: held-out users; without any, the first setting of every grid and the default blend.
         text: projected item texts float32[I, D] as the package holds them, or None.
         full_text: the teacher's own item texts for the full model; `text` by default.
+        weak: csr float32[U, I], 1 for each interaction of a train user that is not positive; or None.
         grid: what to try.
         seed: of ALS and of the draw of validation users.
         threads: ALS threads.
@@ -110,22 +118,24 @@ def tune(
     """
     bench = Bench(validation, eligible=eligible, train=train, seed=seed)
     trials: list[Trial] = []
+    beside: blend.Samples | None = None
 
     def record(signal: str, settings: _Settings, model: FullModel, started: float) -> float:
-        objective = bench.objective(model)
+        objective = bench.objective(model, beside=beside)
         trials.append(Trial(signal, settings, objective, time.perf_counter() - started))
         if progress is not None:
             progress(f"{signal} {settings}" + ("" if objective is None else f": {objective:.4f}"))
         return 0.0 if objective is None else objective
 
     best_factors, factor_settings = _tune_factors(train, grid, bench, record, seed=seed, threads=threads)
-    (full_table, package_table), chosen = _tune_neighbours(train, text, grid, bench, record)
-    base = FullModel(
+    others = FullModel(
         factors=best_factors,
-        neighbours=full_table,
         text=text if full_text is None else full_text,
         popularity=popularity.fit(train),
     )
+    beside = bench.samples(others)
+    (full_table, package_table), chosen = _tune_neighbours(train, weak, text, grid, bench, record)
+    base = replace(others, neighbours=full_table)
     full, full_fit = bench.blended(base)
     coded = package_form(replace(base, neighbours=package_table), text=text, steps=None)
     assert coded.factors is not None
@@ -141,6 +151,7 @@ def refit(
     *,
     text: NDArray[np.float32] | None = None,
     full_text: NDArray[np.float32] | None = None,
+    weak: csr_matrix | None = None,
     seed: int = 0,
     threads: int = 1,
 ) -> Tuned:
@@ -156,7 +167,7 @@ def refit(
         threads=threads,
     )
     full_table, package_table = (
-        _pruned(_dense(train, text, tuned.settings[name]), tuned.settings[name])
+        _pruned(_dense(train, weak, text, tuned.settings[name]), tuned.settings[name])
         for name in ("full_neighbours", "neighbours")
     )
     full = replace(
@@ -171,9 +182,17 @@ def refit(
     return replace(tuned, full=full, package=package, neighbours=package_table)
 
 
-def _dense(train: csr_matrix, text: NDArray[np.float32] | None, settings: _Settings) -> neighbours.ItemModel:
+def _dense(
+    train: csr_matrix, weak: csr_matrix | None, text: NDArray[np.float32] | None, settings: _Settings
+) -> neighbours.ItemModel:
+    strength = settings["weak_weight"]
+    interactions = train
+    if weak is not None and strength:
+        # An item that nobody liked gains no neighbours from those who did not: it should not be recommended.
+        liked = np.bincount(train.indices, minlength=train.shape[1]) > 0
+        interactions = csr_matrix(train + strength * (weak @ diags(liked.astype(np.float32))))
     l2, text_weight, dropout = (float(settings[name] or 0) for name in ("l2", "text_weight", "dropout"))
-    return neighbours.fit_dense(train, text=text, l2=l2, text_weight=text_weight, dropout=dropout)
+    return neighbours.fit_dense(interactions, text=text, l2=l2, text_weight=text_weight, dropout=dropout)
 
 
 def _pruned(model: neighbours.ItemModel, settings: _Settings) -> csr_matrix:
@@ -215,21 +234,27 @@ def _tune_factors(
 
 
 def _tune_neighbours(
-    train: csr_matrix, text: NDArray[np.float32] | None, grid: Grid, bench: Bench, record: _Record
+    train: csr_matrix,
+    weak: csr_matrix | None,
+    text: NDArray[np.float32] | None,
+    grid: Grid,
+    bench: Bench,
+    record: _Record,
 ) -> tuple[tuple[csr_matrix, csr_matrix], dict[str, _Settings]]:
     """(Full model's table, package's table) and the settings of both."""
     best: dict[str, tuple[float, csr_matrix, _Settings]] = {}
     allowed = {"full_neighbours": grid.full_keep, "neighbours": grid.keep}
     text_weights = grid.text_weight if text is not None else (0.0,)
+    weak_weights = grid.weak_weight if weak is not None and weak.nnz else (0.0,)
     prunings = [
         (keep, again)
         for keep, again in product(dict.fromkeys((*grid.keep, *grid.full_keep)), grid.refit)
         if keep is not None or not again
     ]
-    for l2, text_weight, dropout in product(grid.l2, text_weights, grid.dropout):
-        settings: _Settings = {"l2": l2, "text_weight": text_weight, "dropout": dropout}
+    for values in product(weak_weights, grid.l2, text_weights, grid.dropout):
+        settings: _Settings = dict(zip(("weak_weight", "l2", "text_weight", "dropout"), values, strict=True))
         started = time.perf_counter()
-        dense = _dense(train, text, settings)
+        dense = _dense(train, weak, text, settings)
         for keep, again in prunings:
             tried: _Settings = {**settings, "keep": keep, "refit": again}
             wanted = [form for form, keeps in allowed.items() if keep in keeps]
@@ -263,25 +288,34 @@ class Bench:
             rows = range(0, train.shape[0], -(-train.shape[0] // 200))
             self.histories = [train.indices[train.indptr[u] : train.indptr[u + 1]] for u in rows]
 
-    def objective(self, model: FullModel) -> float | None:
-        """Mean NDCG@10 + NDCG@100 of a model with one signal; None without users."""
+    def objective(self, model: FullModel, *, beside: blend.Samples | None = None) -> float | None:
+        """Mean NDCG@10 + NDCG@100 of a model with one signal; None without users.
+
+        Args:
+            model: holds one signal.
+            beside: `samples` of other signals; with them the default blend of all is measured, because the best
+                table next to factors and popularity is not the best one alone.
+        """
         if not self.users:
             return None
-        lone = replace(model, blend={name: blend.Term(1.0, 0.0) for name in model.names})
-        samples = self._samples(lone)
-        vector = np.ones((len(samples.value), len(samples.names)), dtype=np.float32)
-        return blend.measure(samples, vector)
+        samples = self.samples(model)
+        if beside is None:
+            return blend.measure(samples, np.ones((len(samples.value), 1), dtype=np.float32))
+        together = sorted((*samples.names, *beside.names), key=blend.SIGNALS.index)
+        row = [(*samples.names, *beside.names).index(name) for name in together]
+        value = np.concatenate((samples.value, beside.value), axis=1)[:, row]
+        return blend.measure_default(replace(samples, names=tuple(together), value=value))
 
     def blended(self, model: FullModel) -> tuple[FullModel, blend.BlendFit]:
         """The model with the blend fitted for it; the default blend without users."""
-        fitted = blend.fit(self._samples(model), scale_only=not self.users)
+        fitted = blend.fit(self.samples(model), scale_only=not self.users)
         return replace(model, blend=fitted.blend), fitted
 
-    def _samples(self, model: FullModel) -> blend.Samples:
+    def samples(self, model: FullModel) -> blend.Samples:
+        """The signals of the users (a seeded draw of many) over the items that may be ranked."""
         held = self._validation
-        count = self.users or len(self.histories)
-        chosen = blend.sample_users(count, signals=len(model.names), items=len(self._eligible), seed=self._seed)
-        histories = held.history if self.users else self.histories
+        chosen = blend.sample_users(len(self.histories), signals=4, items=len(self._eligible), seed=self._seed)
+        histories = self.histories
         value = np.empty((len(chosen), len(model.names), len(self._eligible)), dtype=np.float32)
         for row, user in enumerate(chosen):
             history = histories[user]
