@@ -50,6 +50,7 @@ class Teacher(Protocol):
     name: str
     dim: int
     sha256: str  # over the files that decide the vectors
+    size_bytes: int  # of the weights in float32
     recipe: dict[str, str | int]  # all it takes to encode alike, for the model card
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
@@ -98,6 +99,7 @@ class SentenceTeacher:
         self.name = name
         self.sha256 = _folder_sha256(folder)
         self._model = _load(folder)
+        self.size_bytes = 4 * sum(weight.numel() for weight in self._model.parameters())
         limit = self._model.max_seq_length
         self._max_tokens = min(max_tokens, limit) if limit else max_tokens
         self._model.max_seq_length = self._max_tokens
