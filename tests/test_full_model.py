@@ -6,14 +6,17 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pocketrec.errors import DataError
-from pocketrec_export import factors, full_model, neighbours, popularity, tune
+from pocketrec_export import factors, full_model, neighbours, popularity, read, split, tune
 from pocketrec_export.blend import Term
 from pocketrec_export.full_model import FullModel
+from pocketrec_export.heldout import Bench
 from pocketrec_export.quantize import sparse_blocks
 from pocketrec_export.split import Heldout
+from pocketrec_export.weak import weak_interactions
 from scipy.sparse import csr_matrix
 
 ITEMS = 40
@@ -175,7 +178,7 @@ def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np
         grid=GRID,
         progress=lines.append,
     )
-    bench = tune.Bench(held, eligible=np.ones(ITEMS, bool), train=train)
+    bench = Bench(held, eligible=np.ones(ITEMS, bool), train=train)
     plain = bench.objective(FullModel(popularity=popularity.fit(train)))
     assert plain is not None
     for fit in (tuned.full_fit, tuned.package_fit):
@@ -238,3 +241,15 @@ def test_disliked_items_gain_no_neighbours_from_weak_interactions(train: csr_mat
         grid=grid,
     )
     assert tuned.neighbours[:, [7]].nnz == tuned.neighbours[[7]].nnz == 0
+
+
+def test_weak_interactions_are_those_of_train_users_that_are_not_positive() -> None:
+    rows = [(f"u{u}", f"i{i}", float((u * 7 + i * 3) % 5 + 1)) for u in range(40) for i in range(12)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "value"])
+    interactions = read.read_interactions(frame, positive="value>=4")
+    fold = split.make_dataset(interactions, split.make_split(interactions, seed=0, min_positives=2))
+    weak = weak_interactions(interactions, fold)
+    assert len(fold.validation) > 0
+    value = {(user, item): v for user, item, v in rows}
+    expected = [[float(value[u, i] < 4) for i in fold.items] for u in fold.users]
+    np.testing.assert_array_equal(weak.toarray(), expected)
