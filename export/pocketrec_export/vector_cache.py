@@ -53,8 +53,8 @@ class VectorCache:
 
     def _read(self) -> dict[bytes, NDArray[np.float32]]:
         try:
-            with np.load(self._path, allow_pickle=False) as file:
-                keys, vectors = file["keys"], file["vectors"]
+            with open(self._path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                keys, vectors = arrays["keys"], arrays["vectors"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return {}  # absent or damaged: the vectors are simply computed again
         if vectors.dtype != np.float32 or keys.dtype != np.uint8:
