@@ -52,6 +52,9 @@ FULL = Grid(
     text_weight=(0.25, 1.0),
     dropout=(0.5, 0.0, 1.0),
 )
+MAX_WHOLE = 10_000
+"""Items up to which the unpruned table is tried for the full model: 800 MB as a sparse matrix."""
+
 PRESETS = {"quick": QUICK, "full": FULL}
 
 
@@ -266,6 +269,8 @@ def _tune_neighbours(
             tried: _Settings = {**settings, "keep": keep, "refit": again}
             wanted = [form for form, keeps in allowed.items() if keep in keeps]
             if not bench.users and all(form in best for form in wanted):
+                continue
+            if keep is None and len(dense.warm) > MAX_WHOLE and "full_neighbours" in best:
                 continue
             table = _pruned(dense, tried)
             objective = record("neighbours", tried, FullModel(neighbours=table), started)
