@@ -1,1 +1,24 @@
-"""From interactions and item texts to one offline package."""
+"""From interactions and item texts to one offline package.
+
+Example:
+    >>> from pocketrec_export import build
+    >>> report = build("ratings.csv", "films.csv", out="films.pocketrec")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pocketrec_export.pipeline import BuildReport, build
+
+__all__ = ["BuildReport", "build"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the pipeline when it is first asked for: the command line lists its commands without torch."""
+    if name in __all__:
+        from pocketrec_export import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,6 +34,7 @@ DROP_LOSS = 1e-4
 """A signal whose removal costs less than this objective gets weight zero, given enough users to tell."""
 
 _STEPS = (4.0, 2.0, 2.0**0.5, 2.0**0.25)  # factors by which a share is tried up and down, one round each
+_CONSTANT = 1e-7  # a spread below it is rounding: the signal says nothing, and dividing by it would say nonsense
 _MAX_USERS = 500
 _MAX_CELLS = 60_000_000  # float32 signal values held at once: 240 MB
 
@@ -188,7 +189,7 @@ class _Search:
         for s, name in enumerate(samples.names):
             for power in POWERS if name in HISTORY_SIGNALS else (0.0,):
                 typical = (samples.total**-power * deviation[:, s]).mean() if len(deviation) else 1.0
-                self._spread[name, power] = float(typical) or 1.0
+                self._spread[name, power] = float(typical) if typical > _CONSTANT else 1.0
         self._measure = _ndcg_measure(samples)
 
     def blend(self, state: _State) -> dict[str, Term]:

@@ -16,7 +16,8 @@ static embeddings from a sentence encoder: https://github.com/MinishLab/model2ve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,7 +146,8 @@ def distil(
     bags, lessons = bags[np.flatnonzero(wanted)], lessons[wanted]
 
     start = _linear_start(_features(teacher, vocabulary, piece_vectors), bags, lessons)
-    tokens, losses = _fine_tune(start, bags, lessons, catalogue, plan.epochs, seed, epoch_progress)
+    with _same_bytes_every_time():
+        tokens, losses = _fine_tune(start, bags, lessons, catalogue, plan.epochs, seed, epoch_progress)
     answers = encode(tokens, vocabulary, queries[:held_out])
     return Student(tokens, vocabulary, projection, losses, fidelity(answers, targets[:held_out], catalogue))
 
@@ -268,3 +270,16 @@ def _fine_tune(
     with torch.no_grad():
         tokens = (base + correction) * torch.exp(weight)
     return tokens.numpy(), tuple(losses)
+
+
+@contextmanager
+def _same_bytes_every_time() -> Iterator[None]:
+    """Makes torch add up gradients in a fixed order; by default its threads race for a shared row."""
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

@@ -104,7 +104,8 @@ def settle(parts: Parts, signal: NDArray[np.float32]) -> Parts:
     size = np.abs(parts)
     total = size.sum(1, keepdims=True)
     rest = signal[:, None] - parts.sum(1, keepdims=True)
-    return parts + rest * np.divide(size, total, out=np.zeros_like(size), where=total > 0)
+    settled: Parts = parts + rest * np.divide(size, total, out=np.zeros_like(size), where=total > 0)
+    return settled
 
 
 def assemble(

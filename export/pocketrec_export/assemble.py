@@ -1,0 +1,231 @@
+"""From fitted tables to the parts of a package: arrays, graphs, golden cases, model card, manifest."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pocketrec import __version__
+from pocketrec.inspection import GOLDEN, golden_case
+from pocketrec.manifest import BLOCK, FORMAT, HISTORY_SIGNALS, SIGNALS
+from pocketrec.recommender import Recommender, open_package
+
+from pocketrec_export.blend import Term, to_manifest
+from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
+from pocketrec_export.graphs import encoder_graph, ranker_graph
+from pocketrec_export.quantize import quantize_rows, sparse_blocks
+from pocketrec_export.read import Items
+from pocketrec_export.student import Student
+from pocketrec_export.teacher import Teacher
+from pocketrec_export.tokenizer_tables import tokenizer_arrays
+from pocketrec_export.writer import string_table, write_package
+
+MIN_ONNXRUNTIME = "1.25"
+MAX_QUERY_TOKENS = 256
+BLOCK_BUDGET = 8192
+"""Blocks of one call: 131,072 neighbour entries, several times what a history of 500 popular items touches."""
+
+SEARCH_HISTORY = 0.03
+"""How much of the recommendation blend joins a search with a history: about a quarter of the spread of the
+semantic scores, enough to order equally good matches and too little to displace a clearly better one."""
+
+SIMILAR_CONTENT = 3.0
+"""Weight of the text in similar items: there an item speaks for itself, so its text counts far more than in a
+recommendation, on the scale where a blend of all signals has a spread of about one."""
+
+GOLDEN_SEED = 7
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that `write_package` takes, in memory."""
+
+    manifest: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    files: dict[str, tuple[str, bytes]]
+
+    def write(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the package; see `write_package` for errors."""
+        write_package(path, manifest=self.manifest, arrays=self.arrays, files=self.files, overwrite=overwrite)
+
+
+def assemble(
+    model: FullModel,
+    *,
+    items: Items,
+    student: Student | None,
+    teacher: Teacher | None,
+    name: str,
+    about: Mapping[str, Any],
+) -> Parts:
+    """The parts of a package, without metrics and golden cases.
+
+    Args:
+        model: float32 tables over I items, ``text`` projected to the student's width; ``steps`` set. Its blend
+            becomes the package's.
+        items: titles and categories, in the order of the tables.
+        student: the text encoder of queries, None for a package without texts.
+        teacher: who encoded the items; None exactly where ``student`` is.
+        name: of the package.
+        about: the manifest's ``input``, ``data`` and ``seed``.
+    """
+    blend = _blends(model, search=student is not None)
+    used = {signal for terms in blend.values() for signal in terms}
+    arrays = _catalogue(items)
+    signals: dict[str, dict[str, Any]] = {}
+    if model.factors is not None and "factors" in used:
+        arrays["factors/value"], arrays["factors/scale"] = quantize_rows(model.factors.table)
+        dim, alpha = model.factors.table.shape[1], model.factors.alpha
+        signals["factors"] = {"dim": dim, "alpha": alpha, "steps": model.steps}
+    if model.neighbours is not None and "neighbours" in used:
+        arrays |= {f"neighbours/{key}": array for key, array in sparse_blocks(model.neighbours).items()}
+        signals["neighbours"] = {"block": BLOCK, "budget": BLOCK_BUDGET}
+    if model.text is not None:
+        arrays["text/value"], arrays["text/scale"] = quantize_rows(model.text)
+        signals |= {key: {"dim": model.text.shape[1]} for key in ("content", "semantic") if key in used}
+    if model.popularity is not None and "popularity" in used:
+        arrays["popularity/value"] = model.popularity
+        signals["popularity"] = {}
+    encoder = None
+    if student is not None and teacher is not None:
+        arrays["tokens/value"], arrays["tokens/scale"] = quantize_rows(student.tokens)
+        arrays |= tokenizer_arrays(student.vocabulary)
+        encoder = {
+            "kind": "static",
+            "tokenizer": "wordpiece",
+            "dim": student.tokens.shape[1],
+            "max_tokens": MAX_QUERY_TOKENS,
+            "lowercase": True,
+            "unknown": "[UNK]",
+            "normalize": True,
+            "teacher": teacher.name,
+            "teacher_sha256": teacher.sha256,
+        }
+    graphs: dict[str, Any] = {"ranker": "graphs/ranker.onnx", "encoder": None, "min_onnxruntime": MIN_ONNXRUNTIME}
+    files = {"graphs/ranker.onnx": ("graph", ranker_graph(signals, arrays=arrays))}
+    if encoder is not None:
+        graphs["encoder"] = "graphs/encoder.onnx"
+        files["graphs/encoder.onnx"] = ("graph", encoder_graph(*arrays["tokens/value"].shape))
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "generator": f"pocketrec {__version__}",
+        "catalogue": {"items": len(items), "categories": len(_category_names(items))},
+        "history": {"max_items": MAX_HISTORY, "max_weight": MAX_WEIGHT},
+        "signals": {signal: signals[signal] for signal in SIGNALS if signal in signals},
+        "blend": blend,
+        "encoder": encoder,
+        "graphs": {"onnx": graphs},
+        "metrics": {},
+        **about,
+    }
+    return Parts(manifest, arrays, files)
+
+
+def finish(parts: Parts, *, metrics: Mapping[str, Any]) -> Parts:
+    """The parts with metrics, golden cases by the numpy engine, and the model card."""
+    parts = replace(parts, manifest={**parts.manifest, "metrics": dict(metrics)})
+    with opened(parts, engine="numpy") as recommender:
+        golden = {"engine": "numpy", "cases": list(_golden_cases(recommender))}
+    files = {
+        **parts.files,
+        GOLDEN: ("golden", json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()),
+        "MODEL_CARD.md": ("document", _model_card(parts.manifest).encode()),
+    }
+    return replace(parts, files=files)
+
+
+@contextmanager
+def opened(parts: Parts, *, engine: str | None = None) -> Iterator[Recommender]:
+    """The parts as a user gets them: written to a temporary file and opened."""
+    with tempfile.TemporaryDirectory(prefix="pocketrec-") as folder:
+        path = Path(folder) / "trial.pocketrec"
+        parts.write(path)
+        with open_package(path, engine=engine) as recommender:
+            yield recommender
+
+
+def _blends(model: FullModel, *, search: bool) -> dict[str, dict[str, dict[str, float]]]:
+    """The three blends. Search and similar derive from the fitted one for recommendations."""
+    recommend = dict(model.blend)
+    personal = {name: term for name, term in recommend.items() if name in HISTORY_SIGNALS}
+    similar = dict(personal)
+    if model.text is not None:
+        similar["content"] = Term(SIMILAR_CONTENT, 1.0)
+    searching = {}
+    if search:
+        searching = {name: Term(term.weight * SEARCH_HISTORY, term.power) for name, term in personal.items()}
+        searching["semantic"] = Term(1.0, 0.0)
+    return {"recommend": to_manifest(recommend), "search": to_manifest(searching), "similar": to_manifest(similar)}
+
+
+def _category_names(items: Items) -> list[str]:
+    return sorted({category for categories in items.categories for category in categories})
+
+
+def _catalogue(items: Items) -> dict[str, NDArray[Any]]:
+    arrays = string_table("catalogue/id", items.ids, lookup=True)
+    # A title that only repeats the id is left out: the reader falls back to the id.
+    titles = ["" if title == id else title for title, id in zip(items.titles, items.ids, strict=True)]
+    arrays |= string_table("catalogue/title", titles, lookup=False)
+    names = _category_names(items)
+    if names:
+        position = {name: index for index, name in enumerate(names)}
+        arrays |= string_table("catalogue/category_name", names, lookup=True)
+        counts = [len(categories) for categories in items.categories]
+        arrays["catalogue/category.start"] = np.cumsum([0, *counts]).astype(np.uint32)
+        rows = [position[name] for categories in items.categories for name in categories]
+        arrays["catalogue/category.index"] = np.array(rows, np.uint32)
+    return arrays
+
+
+def _golden_cases(recommender: Recommender) -> Iterator[dict[str, Any]]:
+    """Synthetic: drawn from the catalogue, never from a user."""
+    rng = np.random.default_rng(GOLDEN_SEED)
+    catalogue, size = recommender.catalogue, len(recommender.catalogue)
+
+    def draw(count: int) -> list[int]:
+        return [int(index) for index in rng.choice(size, min(count, size), replace=False)]
+
+    for count in (0, 1, 3, 10, 30):
+        history = [[catalogue.id(index), float(rng.choice([1, 1, 2, -1]))] for index in draw(count)]
+        yield golden_case(recommender, "recommend", history)
+    for index in draw(3):
+        yield golden_case(recommender, "similar", catalogue.id(index))
+    if recommender.package.manifest.encoder is not None:
+        for index in draw(5):
+            yield golden_case(recommender, "search", catalogue.title(index))
+
+
+def _model_card(manifest: Mapping[str, Any]) -> str:
+    encoder = manifest["encoder"]
+    lines = [
+        f"# {manifest['name']}",
+        "",
+        f"A {manifest['generator']} package: {manifest['catalogue']['items']:,} items, "
+        f"signals {', '.join(manifest['signals'])}.",
+        "",
+        "It ranks and searches offline. It holds no row of any user; histories stay with whoever opens it.",
+        "",
+        f"- Interactions: {manifest['input']['value_kind']} ({manifest['input']['reason']})",
+        f"- Liked means: {manifest['input']['positive'] or 'every row'}",
+    ]
+    if encoder:
+        lines.append(f"- Item texts: {encoder['teacher']}; queries: a static student of it, {encoder['dim']} wide")
+    for name, figures in manifest["metrics"].items():
+        lines.append(f"- {name}: {json.dumps(figures)}")
+    lines += [
+        f"- Data license: {manifest['data']['license'] or 'not stated'}",
+        f"- Attribution: {manifest['data']['attribution'] or 'not stated'}",
+        "",
+        "Limits: recommendations repeat the biases of the interactions, popular items above all. Figures hold",
+        "for users like those of the data.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,70 @@
+"""`make demo`: films and ratings from two installed packages to a package that recommends and searches."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+from pocketrec import cli
+from pocketrec.errors import PocketrecError
+
+from pocketrec_export import demo_data
+from pocketrec_export.pipeline import build
+from pocketrec_export.read import read_interactions
+
+BUILD = Path("build")
+QUERY = "space adventure with robots"
+HISTORY_LENGTH = 30
+
+
+def main() -> int:
+    """Make the data, build, then ask the package what a user would; returns the exit code."""
+    data, package = BUILD / "demo-data", BUILD / "demo.pocketrec"
+    try:
+        code = demo_data.main([str(data)])
+        if code:
+            return code
+        report = build(
+            data / "interactions.csv",
+            data / "items.csv",
+            out=package,
+            save_full=BUILD / "demo-full",
+            cache=BUILD / "cache",
+            data_license=demo_data.MOVIELENS_LICENSE,
+            attribution="MovieLens latest-small 2016 (GroupLens); film data from Wikidata (CC0)",
+            overwrite=True,
+        )
+    except PocketrecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    history = _history(data / "interactions.csv")
+    _run("recommend", str(package), "--history", ",".join(history), "--explain")
+    _run("search", str(package), QUERY)
+    _run("similar", str(package), history[-1], "-k", "5")
+    print()
+    print("\n".join(report.lines()))
+    return 0
+
+
+def _history(path: Path) -> list[str]:
+    """The most recent films that one user liked: the user whose number of likes is nearest to 30."""
+    rows = read_interactions(path)
+    assert rows.timestamp is not None
+    liked = np.bincount(rows.user_index[rows.is_positive], minlength=len(rows.users))
+    mine = np.flatnonzero((rows.user_index == int(np.abs(liked - HISTORY_LENGTH).argmin())) & rows.is_positive)
+    recent = mine[np.argsort(rows.timestamp[mine], kind="stable")][-HISTORY_LENGTH:]
+    return [rows.items[index] for index in rows.item_index[recent]]
+
+
+def _run(*arguments: str) -> None:
+    print(f"\n$ pocketrec {shlex.join(arguments)}", flush=True)
+    cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,453 @@
+"""The whole export, in order: read, split, encode, fit, blend, distil, quantize, graphs, package, report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pocketrec.errors import UsageError
+from pocketrec.inspection import describe_package
+from pocketrec.package import Package
+from scipy.sparse import csr_matrix
+
+from pocketrec_export.assemble import Parts, assemble, finish, opened
+from pocketrec_export.blend import Term
+from pocketrec_export.evaluate import compare, table_lines
+from pocketrec_export.evaluate import save_full as save_model
+from pocketrec_export.full_model import FullModel
+from pocketrec_export.item_texts import ITEM_ROLES
+from pocketrec_export.progress import Progress, Tick
+from pocketrec_export.read import INTERACTION_ROLES, Interactions, Items, read_interactions, read_items
+from pocketrec_export.split import Dataset, make_dataset, make_split, read_split
+from pocketrec_export.student import Student, distil
+from pocketrec_export.teacher import Teacher, load_teacher
+from pocketrec_export.text_space import project
+from pocketrec_export.tune import PRESETS as GRIDS
+from pocketrec_export.tune import Tuned, refit, tune
+from pocketrec_export.weak import weak_interactions
+
+TEST_SHARE = VALIDATION_SHARE = 0.15
+TEXT_ONLY = {"content": Term(1.0, 1.0)}
+"""Blend of a package without interactions: what the user's items say is all there is."""
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build read, chose, measured and wrote.
+
+    Attributes:
+        path: the package.
+        facts: as `pocketrec inspect --json` prints them.
+        notes: what reading repaired, removed or assumed, a sentence each.
+        settings: chosen settings by signal.
+        trials: every candidate with its validation objective.
+        comparison: test figures of package and full model, None where no user could be held out.
+        student: fidelity of the student on held-out queries, None without texts.
+        full_bytes: bytes of the full float32 model, teacher included.
+        seconds: of each stage; printed only, never written into the package.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+    notes: tuple[str, ...]
+    settings: Mapping[str, Any]
+    trials: tuple[Mapping[str, Any], ...]
+    comparison: Mapping[str, Any] | None
+    student: Mapping[str, float] | None
+    full_bytes: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "path": str(self.path),
+            "bytes": self.facts["bytes"],
+            "full_bytes": self.full_bytes,
+            "facts": dict(self.facts),
+            "notes": list(self.notes),
+            "settings": dict(self.settings),
+            "trials": list(self.trials),
+            "comparison": self.comparison,
+            "student": self.student,
+            "seconds": dict(self.seconds),
+        }
+
+    def lines(self) -> list[str]:
+        """A summary for a terminal."""
+        lines = [f"note: {note}" for note in self.notes]
+        if self.comparison is not None:
+            lines += ["", *table_lines(self.comparison)]
+        if self.student is not None:
+            figures = ", ".join(f"{name} {value:.4f}" for name, value in self.student.items())
+            lines += ["", f"queries by the student against queries by the teacher: {figures}"]
+        size = self.facts["bytes"]
+        lines += [
+            "",
+            f"full model {self.full_bytes / 1e6:,.1f} MB, package {size / 1e6:,.2f} MB: "
+            f"{self.full_bytes / size:.1f} x smaller",
+        ]
+        for part, part_size in sorted(self.facts["parts"].items(), key=lambda entry: -entry[1]):
+            lines.append(f"  {part:<14}{part_size:>12,}  {100 * part_size / size:5.1f} %")
+        lines += ["", f"wrote {self.path} in {sum(self.seconds.values()):.0f} s"]
+        return lines
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Item texts in the teacher's space, rows in the order of ``ids``, and the student of their queries.
+
+    Attributes:
+        ids: ids of the items table.
+        vectors: float32 [N, E] by the teacher.
+        teacher: who encoded them.
+        student: the query encoder; its projection leads into the package's text space.
+    """
+
+    ids: list[str]
+    vectors: NDArray[np.float32]
+    teacher: Teacher
+    student: Student
+
+    def rows(self, ids: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Teacher vectors float32 [I, E] and package vectors float32 [I, D]; zeros for items without text."""
+        position = {id: row for row, id in enumerate(self.ids)}
+        full = np.zeros((len(ids), self.vectors.shape[1]), np.float32)
+        known = [(row, position[id]) for row, id in enumerate(ids) if id in position]
+        if known:
+            to, source = np.array(known).T
+            full[to] = self.vectors[source]
+        return full, project(full, self.student.projection)
+
+
+def build(
+    interactions: Any = None,
+    items: Any = None,
+    *,
+    out: str | os.PathLike[str],
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    value: str = "auto",
+    positive: str | None = None,
+    split: Any = None,
+    preset: str = "quick",
+    teacher: str | None = None,
+    seed: int = 0,
+    text_dim: int = 128,
+    vocabulary: int | None = None,
+    save_full: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    data_license: str = "",
+    attribution: str = "",
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> BuildReport:
+    """Build one package.
+
+    With ``split``, everything is fitted on its train rows and chosen on its validation rows. Without, a split
+    of our own gives the test figures; then what was chosen is fitted again on all rows.
+
+    Args:
+        interactions: user, item[, value][, timestamp]: a path, DataFrame or Arrow table. None: search only.
+        items: item, title[, text][, category]. None: no search.
+        out: the package to write.
+        name: of the package; by default that of the file.
+        columns: role -> column of the files.
+        value: what the value column means: auto, rating, count or none.
+        positive: which rows count as liked, for example ``"value>=4"``.
+        split: user, item, part.
+        preset: ``"quick"`` or ``"full"``.
+        teacher: a Sentence-Transformers folder or hub id; None is all-MiniLM-L6-v2 from its package.
+        seed: the same inputs, versions, thread count and seed give the same bytes.
+        text_dim: width of the package's text vectors, a multiple of 64.
+        vocabulary: the most word pieces the student knows; None is the preset's.
+        save_full: a folder to keep the full float32 model in.
+        cache: a folder to keep the teacher's vectors in.
+        data_license: of the data, stored in the package.
+        attribution: whom to credit, stored in the package.
+        overwrite: replace ``out`` and ``save_full``.
+        quiet: no progress on stderr.
+
+    Raises:
+        DataError: the data cannot be used as they are.
+        UsageError: arguments that contradict each other, or a file that exists.
+    """
+    path = Path(out)
+    _check(interactions, items, path, split, preset, save_full, overwrite)
+    run = _Run(Progress(quiet=quiet), seed=seed, preset=preset)
+    with run.stage("reading"):
+        mapping = dict(columns or {})
+        table = None if items is None else read_items(items, columns=_roles(mapping, ITEM_ROLES))
+        events = None
+        if interactions is not None:
+            roles = _roles(mapping, INTERACTION_ROLES)
+            events = read_interactions(interactions, columns=roles, value=value, positive=positive)
+    for note in _notes(events, table):
+        run.progress.say(f"note: {note}")
+    texts = None if table is None else _encode(run, table, teacher, text_dim, vocabulary, cache)
+    dataset = None if events is None else _dataset(events, table, split, seed)
+    if dataset is None:
+        assert table is not None  # `_check` has refused neither
+        assert texts is not None
+        fitted = _text_only(table, texts)
+    else:
+        run.progress.say(f"{events!r}\n{dataset!r}")
+        fitted = _fit(run, dataset, texts, weak_interactions(events, dataset))
+
+    def parts() -> Parts:
+        known = table or Items("", [], [], [], [])
+        about = _about(events, dataset if split is not None else None, data_license, attribution, seed)
+        title = name or path.name.removesuffix(".pocketrec")
+        of = None if texts is None else texts.teacher
+        student = None if texts is None else texts.student
+        items = known.select(fitted.items)
+        return assemble(fitted.stored, items=items, student=student, teacher=of, name=title, about=about)
+
+    comparison = None
+    if dataset is not None and len(dataset.test):
+        with run.stage(f"evaluating on {len(dataset.test):,} test users"), opened(parts()) as recommender:
+            comparison = compare(recommender, fitted.full, dataset).as_dict()
+    if events is not None and dataset is not None and split is None and dataset.split_sha256 is not None:
+        with run.stage("fitting what was chosen on all rows"):
+            dataset = make_dataset(events, None, catalogue=table.ids if table else [])
+            fitted = _refit(run, dataset, texts, weak_interactions(events, dataset), fitted)
+    with run.stage("writing the package"):
+        fidelity = None if texts is None else texts.student.fidelity
+        final = finish(parts(), metrics=_metrics(comparison, fidelity))
+        if save_full is not None:
+            fitted_on = dataset.split_sha256 if dataset is not None else None
+            save_model(fitted.full, Path(save_full), items=fitted.items, split_sha256=fitted_on)
+        final.write(path, overwrite=overwrite)
+    with Package.open(path) as package:
+        facts = describe_package(package)
+    return BuildReport(
+        path=path,
+        facts=facts,
+        notes=tuple(_notes(events, table)),
+        settings=fitted.settings,
+        trials=fitted.trials,
+        comparison=comparison,
+        student=fidelity,
+        full_bytes=fitted.full.size_bytes + (0 if texts is None else texts.teacher.size_bytes),
+        seconds=run.seconds,
+    )
+
+
+# ------------------------------------------------------------------- stages
+
+
+class _Run:
+    """What every stage needs: progress, the clock, the seed, the preset."""
+
+    def __init__(self, progress: Progress, *, seed: int, preset: str) -> None:
+        self.progress = progress
+        self.seed = seed
+        self.preset = preset
+        self.threads = os.cpu_count() or 1
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, title: str, *, total: int | None = None) -> Iterator[Tick]:
+        """A stage of the build, timed."""
+        started = time.perf_counter()
+        with self.progress.stage(title, total=total) as tick:
+            yield tick
+        self.seconds[title] = time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Two models over the same items.
+
+    Attributes:
+        items: I ids, the rows of all tables.
+        full: float32, with its own blend.
+        stored: what the package stores, still in float32: pruned neighbours, projected texts, its own blend.
+        tuned: how they were chosen, None without interactions.
+    """
+
+    items: list[str]
+    full: FullModel
+    stored: FullModel
+    tuned: Tuned | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Chosen settings by signal."""
+        return {} if self.tuned is None else dict(self.tuned.settings)
+
+    @property
+    def trials(self) -> tuple[dict[str, Any], ...]:
+        """Every candidate, without its seconds: they are no part of a result."""
+        if self.tuned is None:
+            return ()
+        return tuple(
+            {"signal": trial.signal, "settings": trial.settings, "objective": trial.objective}
+            for trial in self.tuned.trials
+        )
+
+
+def _encode(
+    run: _Run,
+    table: Items,
+    spec: str | None,
+    text_dim: int,
+    vocabulary: int | None,
+    cache: str | os.PathLike[str] | None,
+) -> _Texts:
+    with run.stage("loading the teacher"):
+        teacher = load_teacher(spec, cache=None if cache is None else Path(cache))
+    texts = table.encoder_text()
+    with run.stage(f"encoding {len(texts):,} items", total=len(texts)) as tick:
+        vectors = teacher.encode(texts, _to_ticks(tick))
+    with run.stage("distilling the query encoder") as tick:
+        student = distil(
+            teacher,
+            texts,
+            item_vectors=vectors,
+            titles=table.titles,
+            dim=min(text_dim, teacher.dim // 64 * 64),
+            pieces=vocabulary,
+            preset=run.preset,
+            seed=run.seed,
+            encode_progress=_to_ticks(tick),
+        )
+    return _Texts(table.ids, vectors, teacher, student)
+
+
+def _to_ticks(tick: Tick) -> Callable[[int, int], None]:
+    """``tick(n more)`` as a callback that is told (done, in all)."""
+    seen = 0
+
+    def told(done: int, _: int) -> None:
+        nonlocal seen
+        tick(done - seen)
+        seen = done
+
+    return told
+
+
+def _dataset(events: Interactions, table: Items | None, split: Any, seed: int) -> Dataset:
+    """Train rows, and the held-out users of the given split or of one of our own."""
+    if split is not None:
+        parts = read_split(split)
+    else:
+        # Users too short to be held out still teach: nothing compares this split with anybody else's.
+        parts = make_split(events, seed=seed, test=TEST_SHARE, validation=VALIDATION_SHARE, keep_short=True)
+    return make_dataset(events, parts, catalogue=table.ids if table else [])
+
+
+def _fit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix) -> _Fitted:
+    full_text, text = (None, None) if texts is None else texts.rows(dataset.items)
+    with run.stage("fitting and choosing on validation users") as tick:
+        tuned = tune(
+            dataset.train,
+            eligible=dataset.train_items,
+            validation=dataset.validation,
+            text=text,
+            full_text=full_text,
+            weak=weak,
+            grid=GRIDS[run.preset],
+            seed=run.seed,
+            threads=run.threads,
+            progress=lambda _: tick(1),
+        )
+    return _from_tuned(dataset, tuned, text)
+
+
+def _refit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix, fitted: _Fitted) -> _Fitted:
+    assert fitted.tuned is not None
+    full_text, text = (None, None) if texts is None else texts.rows(dataset.items)
+    tuned = refit(
+        dataset.train,
+        fitted.tuned,
+        text=text,
+        full_text=full_text,
+        weak=weak,
+        seed=run.seed,
+        threads=run.threads,
+    )
+    return _from_tuned(dataset, tuned, text)
+
+
+def _from_tuned(dataset: Dataset, tuned: Tuned, text: NDArray[np.float32] | None) -> _Fitted:
+    stored = replace(
+        tuned.full, neighbours=tuned.neighbours, text=text, steps=tuned.package.steps, blend=tuned.package.blend
+    )
+    return _Fitted(dataset.items, tuned.full, stored, tuned)
+
+
+def _text_only(table: Items, texts: _Texts) -> _Fitted:
+    full_text, text = texts.rows(table.ids)
+    full = FullModel(text=full_text, blend=TEXT_ONLY)
+    return _Fitted(table.ids, full, replace(full, text=text))
+
+
+# ----------------------------------------------------------- small questions
+
+
+def _check(
+    interactions: Any,
+    items: Any,
+    path: Path,
+    split: Any,
+    preset: str,
+    save_full: str | os.PathLike[str] | None,
+    overwrite: bool,
+) -> None:
+    """Everything that can be refused before any work is done."""
+    if interactions is None and items is None:
+        raise UsageError("give interactions, items, or both")
+    if split is not None and interactions is None:
+        raise UsageError("a split divides interactions; give them too")
+    if preset not in GRIDS:
+        raise UsageError(f"preset is {preset!r}; expected one of {', '.join(GRIDS)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is not a folder; create it first")
+    for target in (path, None if save_full is None else Path(save_full)):
+        if target is not None and target.exists() and not overwrite:
+            raise UsageError(f"{target} exists; choose another name or ask to overwrite it")
+
+
+def _roles(columns: Mapping[str, str], roles: Collection[str]) -> dict[str, str]:
+    """The part of a column mapping that concerns one table."""
+    unknown = set(columns) - set(INTERACTION_ROLES) - set(ITEM_ROLES)
+    if unknown:
+        known = ", ".join(dict.fromkeys((*INTERACTION_ROLES, *ITEM_ROLES)))
+        raise UsageError(f"columns: unknown role {min(unknown)!r}; expected {known}")
+    return {role: column for role, column in columns.items() if role in roles}
+
+
+def _notes(*sources: Interactions | Items | None) -> list[str]:
+    return [f"{source.name}: {note}" for source in sources if source is not None for note in source.notes]
+
+
+def _about(
+    events: Interactions | None, dataset: Dataset | None, data_license: str, attribution: str, seed: int
+) -> dict[str, Any]:
+    return {
+        "input": {
+            "value_kind": "none" if events is None else events.value_kind,
+            "reason": "no interactions" if events is None else events.value_reason,
+            "positive": None if events is None else events.positive,
+            "split_sha256": None if dataset is None else dataset.split_sha256,
+        },
+        "data": {"license": data_license, "attribution": attribution},
+        "seed": seed,
+    }
+
+
+def _metrics(comparison: Mapping[str, Any] | None, fidelity: Mapping[str, float] | None) -> dict[str, Any]:
+    """What the manifest says of quality: numbers of the build's own data, nothing measured in seconds."""
+    metrics: dict[str, Any] = {}
+    if comparison is not None:
+        metrics = {key: comparison[key] for key in ("package", "full", "ratio") if key in comparison}
+    if fidelity is not None:
+        metrics["student"] = dict(fidelity)
+    return metrics

@@ -1,0 +1,259 @@
+"""The whole way, from files to answers, with a tiny real teacher: two groups of items that share nothing."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pocketrec
+import pytest
+from pocketrec import cli
+from pocketrec.errors import DataError, UsageError
+from pocketrec.inspection import verify_package
+from pocketrec_export import build
+from pocketrec_export.evaluate import evaluate
+from pocketrec_export.read import read_interactions
+from pocketrec_export.split import make_split, write_split
+
+WORDS = {"tea": ["green", "black", "mint", "white", "cold"], "novel": ["short", "long", "old", "new", "sad"]}
+USERS, LIKED = 80, 6
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory):
+    """A BERT of one layer and 64 dimensions with random weights: every code path of a real one."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("teacher")
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + list("0123456789.,")
+    words = [word for group in WORDS.items() for word in (group[0], *group[1])]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters), *words]
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n")
+    torch.manual_seed(0)
+    config = BertConfig(len(pieces), 64, 1, 2, 64, max_position_embeddings=64)
+    BertModel(config).save_pretrained(folder / "bert")
+    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder / "bert")
+    transformer = modules.Transformer(str(folder / "bert"), max_seq_length=64)
+    SentenceTransformer(modules=[transformer, modules.Pooling(64)], device="cpu").save(str(folder / "st"))
+    return str(folder / "st")
+
+
+@pytest.fixture(scope="session")
+def frames():
+    rng = np.random.default_rng(1)
+    items = pd.DataFrame(
+        [
+            {"item": f"{kind}-{i}", "title": f"{words[i % 5]} {kind} {i}", "category": f"{kind}s", "text": f"a {kind}"}
+            for kind, words in WORDS.items()
+            for i in range(15)
+        ]
+    )
+    rows = [
+        {"user": f"u{user}", "item": f"{('tea', 'novel')[user % 2]}-{i}", "timestamp": 1_600_000_000 + user}
+        for user in range(USERS)
+        for i in rng.choice(15, LIKED, replace=False)
+    ]
+    return pd.DataFrame(rows), items
+
+
+@pytest.fixture(scope="session")
+def built(frames, teacher, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    report = build(*frames, out=folder / "x.pocketrec", teacher=teacher, save_full=folder / "full", quiet=True)
+    return folder, report
+
+
+def ids(results):
+    return [item.item for item in results]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnx"])
+def test_the_package_knows_the_groups(built, engine):
+    with pocketrec.open(built[0] / "x.pocketrec", engine=engine) as rec:
+        assert all(item.startswith("tea") for item in ids(rec.recommend(["tea-1", "tea-2"], k=10)))
+        assert all(item.startswith("novel") for item in ids(rec.recommend(["novel-1"], k=10)))
+        assert all(item.startswith("novel") for item in ids(rec.similar("novel-3", k=5)))
+        assert len(rec.search("green tea", k=30)) == 30
+
+
+def test_report_and_manifest_say_what_was_measured(built):
+    folder, report = built
+    value = json.loads(json.dumps(report.as_dict()))
+    assert value["bytes"] == (folder / "x.pocketrec").stat().st_size
+    assert sum(value["facts"]["parts"].values()) == value["bytes"]
+    assert value["comparison"]["package"]["users"] == 12
+    assert value["comparison"]["package"]["ndcg10"] > 0.3
+    assert any("package / full" in line for line in report.lines())
+    assert value["facts"]["metrics"]["package"]["users"] == 12
+
+
+def test_golden_cases_hold_on_every_engine(built):
+    facts = verify_package(built[0] / "x.pocketrec")
+    assert all(engine["ok"] and engine["ran"] and engine["cases"] >= 10 for engine in facts["engines"].values())
+
+
+def test_no_user_row_is_in_the_package(built):
+    data = (built[0] / "x.pocketrec").read_bytes()
+    assert b"u17" not in data
+    assert b"1600000017" not in data
+
+
+def test_the_same_input_gives_the_same_bytes(frames, teacher, tmp_path):
+    digests = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        build(*frames, out=tmp_path / name / "x.pocketrec", teacher=teacher, quiet=True)
+        digests.append(hashlib.sha256((tmp_path / name / "x.pocketrec").read_bytes()).hexdigest())
+    assert digests[0] == digests[1]
+
+
+def test_build_with_a_split_evaluate_and_refuse_another(frames, teacher, tmp_path, capsys):
+    interactions, items = tmp_path / "i.csv", tmp_path / "items.csv"
+    frames[0].to_csv(interactions, index=False)
+    frames[1].to_csv(items, index=False)
+    rows = read_interactions(interactions)
+    for seed in (0, 1):
+        write_split(make_split(rows, seed=seed, test=0.2, validation=0.2), tmp_path / f"s{seed}.csv")
+    out, full, recs = (str(tmp_path / name) for name in ("x.pocketrec", "full", "recs.parquet"))
+    data = ["--interactions", str(interactions), "--split", str(tmp_path / "s0.csv")]
+    words = ["build", *data, "--items", str(items), "--out", out, "--teacher", teacher, "--save-full", full, "--quiet"]
+    assert cli.main([*words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert cli.main(["evaluate", out, *data, "--full", full, "--recs", recs, "--json"]) == 0
+    scored = json.loads(capsys.readouterr().out)
+    # Evaluating the file gives what the build measured, and both models the users of the split.
+    assert scored["package"] == report["comparison"]["package"]
+    assert scored["full"] == report["comparison"]["full"]
+    assert scored["package"]["users"] == 16
+    lists = pd.read_parquet(recs)
+    assert list(lists.columns) == ["user", "item", "rank"]
+    assert lists.groupby("user")["rank"].min().eq(1).all()
+    other = ["--interactions", str(interactions), "--split", str(tmp_path / "s1.csv")]
+    assert cli.main(["evaluate", out, *other]) == 1
+    assert "was built with split" in capsys.readouterr().err
+    assert cli.main(["evaluate", out, *data, "--recs", recs]) == 2
+    assert cli.main(words) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def test_items_alone_make_a_search_package(frames, teacher, tmp_path):
+    report = build(items=frames[1], out=tmp_path / "s.pocketrec", teacher=teacher, quiet=True)
+    assert report.comparison is None
+    with pocketrec.open(tmp_path / "s.pocketrec") as rec:
+        assert rec.package.manifest.signals.names == ("content", "semantic")
+        assert len(rec.search("mint tea", k=3)) == 3
+        assert len(rec.similar("tea-1", k=3)) == 3
+        assert len(rec.recommend(["tea-1"], k=3)) == 3
+
+
+def test_interactions_alone_make_a_pure_cf_package(frames, tmp_path):
+    build(frames[0], out=tmp_path / "cf.pocketrec", quiet=True)
+    with pocketrec.open(tmp_path / "cf.pocketrec") as rec:
+        assert rec.package.manifest.encoder is None
+        assert all(item.startswith("tea") for item in ids(rec.recommend(["tea-1", "tea-2"], k=5)))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("u", "a")],
+        [("u", "a"), ("u", "b"), ("u", "c")],
+        [("u", "a"), ("v", "a"), ("w", "a")],
+        [(f"u{i}", "ab"[i % 2]) for i in range(30)],
+    ],
+    ids=["one row", "one user", "one item", "no user with two"],
+)
+def test_the_smallest_data_still_make_a_package(rows, tmp_path):
+    frame = pd.DataFrame(rows, columns=["user", "item"])
+    build(frame, out=tmp_path / "x.pocketrec", quiet=True)
+    for engine in ("numpy", "onnx"):
+        with pocketrec.open(tmp_path / "x.pocketrec", engine=engine) as rec:
+            items = sorted(frame["item"].unique())
+            assert sorted(ids(rec.recommend(k=9))) == items
+            assert sorted(ids(rec.recommend([items[0]], k=9))) == items[1:]
+
+
+def test_one_item_with_text(teacher, tmp_path):
+    build(
+        items=pd.DataFrame({"item": ["a"], "title": ["Mint 茶 🍵"]}),
+        out=tmp_path / "x.pocketrec",
+        teacher=teacher,
+        quiet=True,
+    )
+    with pocketrec.open(tmp_path / "x.pocketrec") as rec:
+        assert ids(rec.search("mint")) == ["a"]
+        assert rec.search("mint")[0].title == "Mint 茶 🍵"
+        assert ids(rec.similar("a")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({}, UsageError, "interactions, items, or both"),
+        ({"items": "i.csv", "split": "s.csv"}, UsageError, "a split divides interactions"),
+        ({"items": "i.csv", "preset": "slow"}, UsageError, "preset is 'slow'"),
+        ({"items": "nowhere.csv"}, DataError, "nowhere.csv"),
+        ({"interactions": "nowhere.parquet"}, DataError, "nowhere.parquet"),
+        ({"items": "i.csv", "columns": {"colour": "c"}}, UsageError, "unknown role 'colour'"),
+    ],
+)
+def test_bad_requests_are_refused_and_leave_nothing(arguments, error, said, tmp_path):
+    with pytest.raises(error, match=said):
+        build(**arguments, out=tmp_path / "x.pocketrec", quiet=True)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "user,item\n", "who,what\n1,2\n", "user,item\n,\n", "user,item\nu,caf\xe9\n"])
+def test_unusable_files_are_one_line_on_stderr(content, tmp_path, capsys):
+    path = tmp_path / "i.csv"
+    path.write_bytes(content.encode("latin-1"))
+    assert cli.main(["build", "--interactions", str(path), "--out", str(tmp_path / "x.pocketrec"), "--quiet"]) == 1
+    out = capsys.readouterr()
+    assert out.err.startswith("error: ")
+    assert out.err.count("\n") == 1
+    assert sorted(os.listdir(tmp_path)) == ["i.csv"]
+
+
+def test_ctrl_c_leaves_nothing_behind(frames, teacher, tmp_path):
+    frames[0].to_csv(tmp_path / "i.csv", index=False)
+    frames[1].to_csv(tmp_path / "items.csv", index=False)
+    command = [sys.executable, "-m", "pocketrec.cli", "build", "--interactions", "i.csv", "--items", "items.csv"]
+    command += ["--out", "x.pocketrec", "--teacher", teacher]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("distilling"):
+                break
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130
+    assert "Traceback" not in rest
+    assert "interrupted" in rest
+    assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["i.csv", "items.csv", "tmp"]
+    assert not [name for name in os.listdir(tmp_path / "tmp") if name.startswith("pocketrec")]
+
+
+def test_shuffled_rows_give_the_same_package(frames, tmp_path):
+    shuffled = frames[0].sample(frac=1, random_state=3)
+    for name, frame in (("a", frames[0]), ("b", shuffled)):
+        build(frame, out=tmp_path / f"{name}.pocketrec", name="x", quiet=True)
+    assert (tmp_path / "a.pocketrec").read_bytes() == (tmp_path / "b.pocketrec").read_bytes()
+
+
+def test_a_package_evaluated_without_a_split_is_refused(built, frames, tmp_path):
+    rows = read_interactions(frames[0])
+    write_split(make_split(rows, seed=0, test=0.2), tmp_path / "s.csv")
+    with pytest.raises(DataError, match="was built without one"):
+        evaluate(built[0] / "x.pocketrec", frames[0], split=tmp_path / "s.csv")
