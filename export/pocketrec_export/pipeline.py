@@ -1,4 +1,4 @@
-"""The whole export, in order: read, split, encode, fit, blend, distil, quantize, graphs, package, report."""
+"""The whole export, in order: read, split, encode, fit, blend, distill, quantize, graphs, package, report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pocketrec_export.item_texts import ITEM_ROLES
 from pocketrec_export.progress import Progress, Tick
 from pocketrec_export.read import INTERACTION_ROLES, Interactions, Items, read_interactions, read_items
 from pocketrec_export.split import Dataset, make_dataset, make_split, read_split
-from pocketrec_export.student import Student, distil
+from pocketrec_export.student import Student, distill
 from pocketrec_export.teacher import Teacher, load_teacher
 from pocketrec_export.text_space import project
 from pocketrec_export.tune import PRESETS as GRIDS
@@ -306,8 +306,9 @@ def _encode(
     texts = table.encoder_text()
     with run.stage(f"encoding {len(texts):,} items", total=len(texts)) as tick:
         vectors = teacher.encode(texts, _to_ticks(tick))
-    with run.stage("distilling the query encoder") as tick:
-        student = distil(
+    with run.stage("distilling the query encoder", total=100) as tick:
+        percent = _to_ticks(tick)
+        student = distill(
             teacher,
             texts,
             item_vectors=vectors,
@@ -316,7 +317,8 @@ def _encode(
             pieces=vocabulary,
             preset=run.preset,
             seed=run.seed,
-            encode_progress=_to_ticks(tick),
+            encode_progress=lambda done, total: percent(70 * done // total, 100),
+            epoch_progress=lambda epoch, epochs, _: percent(70 + 30 * epoch // epochs, 100),
         )
     return _Texts(table.ids, vectors, teacher, student)
 

@@ -11,9 +11,9 @@ from pocketrec.errors import PocketrecError
 from pocketrec_export.demo_data import sample_items
 from pocketrec_export.pipeline import build
 
-FILMS = 2500
-TEXT_DIM = 64
-VOCABULARY = 6000
+FILMS = 1000
+TEXT_DIM = 128
+VOCABULARY = 4600
 MAX_BYTES = 1_000_000
 
 

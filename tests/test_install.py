@@ -1,0 +1,70 @@
+"""The runtime alone, in an environment of its own: what a device installs, and nothing of the export pipeline."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "transformers", "tokenizers", "pandas", "scipy", "pyarrow", "onnx", "implicit")
+PROBE = f"""
+import json, sys, pocketrec
+with pocketrec.open_sample() as films:
+    found = films.search("robots in space", k=3)
+    like = films.similar(found[0].item, k=3)
+    engine = films.engine.name
+loaded = [name for name in {HEAVY!r} + ("pocketrec_export", "onnxruntime") if name in sys.modules]
+print(json.dumps({{"found": len(found), "like": len(like), "engine": engine, "loaded": loaded}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A virtual environment with the built wheel and numpy. Needs a package index, as any installation does."""
+    folder = tmp_path_factory.mktemp("install")
+    wheels = folder / "wheels"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, ROOT])
+    run([sys.executable, "-m", "venv", folder / "venv"])
+    python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    (wheel,) = wheels.glob("pocketrec-*.whl")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", ROOT / "constraints.txt"]
+    run([*install, wheel])
+    return python, install, wheel
+
+
+def run(command, **options):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600, check=False, **options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_numpy_is_enough_and_onnxruntime_is_picked_up(environment, tmp_path):
+    python, install, wheel = environment
+    listed = {package["name"] for package in json.loads(run([python, "-m", "pip", "list", "--format=json"]))}
+    assert listed <= {"pocketrec", "numpy", "pip", "setuptools"}
+    alone = json.loads(run([python, "-c", PROBE], cwd=tmp_path))
+    assert alone == {"found": 3, "like": 3, "engine": "numpy", "loaded": []}
+    demo = python.parent / "pocketrec"
+    assert "similar to" in run([demo, "demo"], cwd=tmp_path)
+    refused = subprocess.run(
+        [demo, "build", "--items", "x.csv", "--out", "x.pocketrec"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert (refused.returncode, "pip install 'pocketrec[export]'" in refused.stderr) == (1, True)
+
+    run([*install, f"{wheel}[onnx]"])
+    both = json.loads(run([python, "-c", PROBE], cwd=tmp_path))
+    assert both == {"found": 3, "like": 3, "engine": "onnx", "loaded": ["onnxruntime"]}
+    assert '"ran": true' in run([demo, "verify", ROOT / "runtime/pocketrec/sample.pocketrec", "--json"], cwd=tmp_path)
+
+
+def test_the_runtime_never_imports_the_export_pipeline():
+    for path in (ROOT / "runtime").rglob("*.py"):
+        assert "pocketrec_export" not in path.read_text(encoding="utf-8"), path
