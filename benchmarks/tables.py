@@ -1,0 +1,92 @@
+"""The README's tables, from the raw results.
+
+usage: python benchmarks/tables.py [quality|serving]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+KEYS = ("ndcg10", "recall20", "ndcg100")
+
+
+def load(name: str) -> dict[str, Any]:
+    """One file of ``results/``."""
+    value: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return value
+
+
+def where(result: dict[str, Any]) -> str:
+    """Machine, versions and date in one sentence."""
+    about = result["machine"]
+    versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("numpy", "onnxruntime"))
+    return f"{about['cpu']}, {about['cores']} cores, Python {about['python']}, {versions}, {about['date']}."
+
+
+def quality() -> list[str]:
+    """Package, full model and the best tuned baseline of each column; means over the splits."""
+    result, baselines = load("quality"), json.loads((HERE / "baselines.json").read_text(encoding="utf-8"))
+    lines = [
+        "| data | model | NDCG@10 | Recall@20 | NDCG@100 | MB | package / full |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["set"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["set"] == name]
+        mean = {
+            "full model": {key: _mean(row["full"][key] for row in rows) for key in KEYS},
+            "**package**": {key: _mean(row["scorer"][key] for row in rows) for key in KEYS},
+        }
+        mean = {"best tuned baseline": baselines[name]["best"], **mean}
+        size = {
+            "full model": _mean(row["full_bytes"] for row in rows),
+            "**package**": _mean(row["bytes"] for row in rows),
+        }
+        ratio = mean["**package**"]["ndcg10"] / mean["full model"]["ndcg10"]
+        for model, figures in mean.items():
+            megabytes = f"{size[model] / 1e6:.1f}" if model in size else ""
+            cells = " | ".join(f"{figures[key]:.4f}" for key in KEYS)
+            shown = f"{ratio:.3f}" if model == "**package**" else ""
+            lines.append(f"| {name} | {model} | {cells} | {megabytes} | {shown} |")
+    return lines
+
+
+def serving() -> list[str]:
+    """Latency, cold start and memory, a column an engine."""
+    rows = {row["engine"]: row for row in load("serving")["rows"]}
+    lines = ["| one thread, median of processes | ONNX Runtime | numpy |", "|---|---|---|"]
+    named = {
+        "recommend, history of 30, k=10: p50 / p99": ("recommend_p50_ms", "recommend_p99_ms"),
+        "search, k=10: p50 / p99": ("search_p50_ms", "search_p99_ms"),
+        "similar, k=10: p50 / p99": ("similar_p50_ms", "similar_p99_ms"),
+        "the factors alone in plain numpy float32: p50 / p99": ("naive_p50_ms", "naive_p99_ms"),
+        "open (all hashes checked)": ("open_ms",),
+        "new process to both first answers": ("process_ms",),
+    }
+    for label, keys in named.items():
+        cells = [" / ".join(f"{rows[engine][key]:.{_digits(key)}f}" for key in keys) + " ms" for engine in rows]
+        lines.append(f"| {label} | {cells[0]} | {cells[1]} |")
+    memory = [f"{rows[engine]['rss_mb']:.0f} MB" for engine in rows]
+    lines.append(f"| resident memory while serving | {memory[0]} | {memory[1]} |")
+    return lines
+
+
+def _digits(key: str) -> int:
+    return 2 if "_p" in key else 0
+
+
+def _mean(values: Any) -> float:
+    listed = list(values)
+    return float(sum(listed) / len(listed))
+
+
+TABLES = {"quality": quality, "serving": serving}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or TABLES:
+        print(f"{name}: {where(load(name))}\n")
+        print("\n".join(TABLES[name]()) + "\n")
