@@ -32,7 +32,8 @@ def machine() -> dict[str, Any]:
         "versions": versions,
         "commit": commit.stdout.strip() or None,
         "date": datetime.now(UTC).date().isoformat(),
-        "command": " ".join(["python", *sys.argv]),
+        # Names only: where somebody keeps their files is nobody's business.
+        "command": " ".join(["python", *(Path(word).name if "/" in word else word for word in sys.argv)]),
     }
 
 
