@@ -530,6 +530,9 @@ def test_wrong_arguments_are_usage_errors(tiny: Package) -> None:
         open_engine(tiny, "tensorflow")
     with pytest.raises(UsageError, match="threads"):
         open_engine(tiny, threads=0)
+    for threads in (None, "2", 1.5, 10**30):
+        with pytest.raises(UsageError, match="threads"):
+            open_engine(tiny, threads=threads)  # type: ignore[arg-type]
 
 
 def test_a_graph_for_other_tables_is_refused(tmp_path: Path, tiny: Package) -> None:

@@ -303,6 +303,8 @@ LIES: list[tuple[str, Any, str]] = [
     ("graphs.onnx", {"ranker": "nope", "min_onnxruntime": "1.25"}, "graphs.onnx.ranker is 'nope', which is not a"),
     ("graphs.onnx", {"ranker": "factors/value", "min_onnxruntime": "1.25"}, "which is not a graph entry"),
     ("graphs.onnx", {"min_onnxruntime": "1.25"}, "graphs.onnx.ranker is missing"),
+    ("graphs.onnx", {"ranker": "r", "encoder": None, "min_onnxruntime": "9" * 5000}, "must be a version such as"),
+    ("graphs.onnx", {"ranker": "r", "encoder": None, "min_onnxruntime": "new"}, "min_onnxruntime must be a version"),
     ("input.positive", 4, "input.positive must be a string, found 4"),
     ("metrics", [], "metrics must be an object"),
     ("data.license", None, "data.license must be a string"),

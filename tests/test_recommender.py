@@ -8,6 +8,7 @@ import numpy as np
 import pocketrec
 import pytest
 from pocketrec.errors import PackageError, UsageError
+from test_hostile import edited, with_array
 from worlds import TINY_IDS, random_world, tiny_world
 
 ENGINES = ("numpy", "onnx")
@@ -237,6 +238,64 @@ def test_close_waits_for_running_calls_and_then_refuses(large):
     rec.close()
     with pytest.raises(PackageError, match="closed"):
         rec.recommend(["1"])
+
+
+@pytest.mark.parametrize("weight", [1e30, -1e30, 1e-45, -0.0, 1e-320])
+def test_scores_are_finite_at_the_ends_of_float32(rec, weight):
+    for history in ([("tea-0", weight)], [("tea-0", 1.0), ("book-0", weight)]):
+        results = rec.recommend(history, k=8, explain=True)
+        assert all(math.isfinite(item.score) for item in results)
+        assert len(results) >= 6
+
+
+@pytest.mark.parametrize("weight", [1e300, -1e39, 10**400, "much", None, 1j, [1]])
+def test_a_weight_that_is_no_float32_is_refused(rec, weight):
+    with pytest.raises(UsageError, match="finite number"):
+        rec.recommend(["tea-0"], weights={"factors": weight})
+
+
+def test_weights_whose_scores_overflow_are_refused(rec):
+    with pytest.raises(UsageError, match="overflow"):
+        rec.recommend(["tea-0"], weights={"neighbours": 3e38, "content": 3e38})
+
+
+def test_a_package_whose_scores_overflow_is_refused(tiny):
+    def shout(manifest):
+        manifest["blend"]["recommend"]["neighbours"] = {"weight": 1e6, "power": 10}
+
+    loud = with_array(edited(tiny.read_bytes(), shout), "neighbours/scale", np.full(8, 2**20, np.float32))
+    for engine in ENGINES:
+        with pocketrec.open(loud, engine=engine) as rec, pytest.raises(PackageError, match="overflow"):
+            rec.recommend([("tea-0", 1e-3)])
+
+
+@pytest.mark.parametrize("where", ["history", "filter", "exclude", "weights"])
+@pytest.mark.parametrize("value", [5, "tea-0", object()])
+def test_an_argument_of_another_type_is_a_usage_error(rec, where, value):
+    with pytest.raises(UsageError):
+        rec.recommend(**{where: value})
+    with pytest.raises(UsageError):
+        rec.recommend(filter={"category": 5})
+
+
+@pytest.mark.parametrize("source", [None, 5, bytearray(b"x"), ["x"]])
+def test_only_a_path_or_bytes_are_opened(source):
+    with pytest.raises(UsageError, match="path or its bytes"):
+        pocketrec.open(source)
+
+
+def test_k_may_be_any_integer_type(rec, large):
+    with pocketrec.open(large, engine=rec.engine.name) as recommender:
+        assert len(recommender.recommend(["1"], k=np.uint8(3))) == 3
+    assert len(rec.recommend(["tea-0"], k=10**30)) == 7
+
+
+def test_reasons_of_an_unconfident_package_whose_system_is_singular(tmp_path):
+    settings = {"signals": {"factors": {"dim": 64, "alpha": 0, "steps": 10}}}
+    path = tiny_world(tmp_path / "x.pocketrec", signals=("factors",), settings=settings)
+    with pocketrec.open(path, engine="numpy") as rec:
+        for item in rec.recommend(list(TINY_IDS[:4]), explain=True):
+            check_reasons(item)
 
 
 def test_bytes_open_like_a_file(tiny):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +63,14 @@ class Catalogue:
             UsageError: the catalogue has no such key, or a value is not a string.
         """
         mask = np.ones(len(self), np.bool_)
-        for key, wanted in (filter or {}).items():
+        filter = {} if filter is None else filter
+        if not isinstance(filter, Mapping):
+            raise UsageError(f"a filter is a mapping of attribute to values; got {type(filter).__name__}")
+        for key, wanted in filter.items():
             if key not in self._columns:
                 known = ", ".join(self._columns) or "none"
                 raise UsageError(f"cannot filter by {key!r}; this package has: {known}")
-            values = [wanted] if isinstance(wanted, str) else list(wanted)
+            values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else list(wanted)
             if not all(isinstance(value, str) for value in values):
                 raise UsageError(f"filter {key!r} must be a string or a list of strings, found {wanted!r}")
             mask &= self._columns[key](values)

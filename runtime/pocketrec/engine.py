@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("onnx", "numpy")
 """Engine names, the preferred one first."""
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,14 @@ def open_engine(package: Package, name: str | None = None, threads: int = 1) -> 
         threads: Threads within one call; the numpy engine leaves that to its BLAS.
 
     Raises:
-        UsageError: No engine of that name, or fewer than one thread.
+        UsageError: No engine of that name, or a number of threads outside 1 to `MAX_THREADS`.
         EngineError: ``"onnx"`` was asked for and is missing or of the wrong version.
         PackageError: A graph of the package is not one that we would run.
     """
     if name is not None and name not in ENGINES:
         raise UsageError(f"engine must be one of {', '.join(ENGINES)}, found {name!r}")
-    if threads < 1:
-        raise UsageError(f"threads must be at least 1, found {threads}")
+    if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+        raise UsageError(f"threads must be 1 to {MAX_THREADS}, found {threads!r}")
     if name != "numpy":
         from pocketrec import engine_onnx
 

@@ -221,9 +221,13 @@ class NumpyEngine:
 
 @contextmanager
 def _as_engine_error(verb: str) -> Iterator[None]:
-    """An index or a shape that does not fit is the engine's failure, as it is in ONNX Runtime."""
+    """An index or a shape that does not fit is the engine's failure, as it is in ONNX Runtime.
+
+    Numbers that overflow are no failure yet: as there, they become infinite, and who asked looks at the scores.
+    """
     try:
-        yield
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
     except (IndexError, ValueError) as error:
         raise EngineError(f"the numpy engine could not {verb}: {error}") from error
 

@@ -8,6 +8,7 @@ encoder is refused, because ignoring it would change the answers.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -311,7 +312,10 @@ def _graphs(o: JsonObject) -> Graphs:
     onnx = o.object_or_none("onnx")
     if onnx is None:
         return Graphs()
-    return Graphs(OnnxGraphs(onnx.text("ranker"), onnx.text_or_none("encoder"), onnx.text("min_onnxruntime")))
+    floor = onnx.text("min_onnxruntime")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}", floor):
+        onnx.fail("min_onnxruntime", "a version such as 1.20")
+    return Graphs(OnnxGraphs(onnx.text("ranker"), onnx.text_or_none("encoder"), floor))
 
 
 def _check_graph_entries(manifest: Manifest) -> None:

@@ -70,12 +70,14 @@ class Package:
 
         Raises:
             PackageError: there is no such file, or it is not a package, damaged, hostile or too new.
-            UsageError: ``verify`` is neither of the two.
+            UsageError: ``source`` is neither a path nor bytes, or ``verify`` neither of the two.
         """
         if verify not in ("full", "lazy"):
             raise UsageError(f"verify must be 'full' or 'lazy', found {verify!r}")
         if isinstance(source, bytes):
             return cls(memoryview(source), where="package in memory", verify=verify)
+        if not isinstance(source, (str, os.PathLike)):
+            raise UsageError(f"a package is opened by its path or its bytes; got {type(source).__name__}")
         path = os.fspath(source)
         return cls(memoryview(_map(path)), where=path, verify=verify)
 

@@ -50,7 +50,12 @@ def split_factors(
     rows64, confidence = rows.astype(np.float64), alpha * np.abs(weight).astype(np.float64)
     system = np.eye(rows.shape[1]) + (rows64.T * (confidence - 1.0)) @ rows64
     preferred = np.where(weight > 0, confidence, 0.0)
-    return np.asarray(shown @ np.linalg.solve(system, rows64.T * preferred), np.float64)
+    causes = rows64.T * preferred
+    try:
+        solved = np.linalg.solve(system, causes)
+    except np.linalg.LinAlgError:  # an alpha near 0 and a history of all items: M of least norm
+        solved = np.linalg.lstsq(system, causes, rcond=None)[0]
+    return np.asarray(shown @ solved, np.float64)
 
 
 def split_neighbours(

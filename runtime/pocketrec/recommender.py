@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from types import TracebackType
@@ -23,6 +22,9 @@ from pocketrec.package import Package, Verify
 from pocketrec.results import Reason, Recommendation, Results
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
 
+SMALLEST_HISTORY = 1e-30
+"""Histories that weigh less are taken to weigh this, so that no power of their weight overflows."""
+LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 _NO_BLOCKS = Blocks(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), False)
 
 
@@ -256,8 +258,8 @@ class Recommender:
     def _mask(
         self, filter: Filter | None, exclude: Sequence[ItemId], *, seen: NDArray[np.int64] | None = None
     ) -> NDArray[np.bool_]:
-        if isinstance(exclude, (str, bytes)):
-            raise UsageError("exclude is a sequence of ids, not a single string")
+        if isinstance(exclude, (str, bytes)) or not isinstance(exclude, Iterable):
+            raise UsageError(f"exclude is a sequence of ids; got {exclude!r:.80}")
         mask = self.catalogue.eligible(filter)
         if seen is not None:
             mask[seen] = False
@@ -279,21 +281,21 @@ class Recommender:
 
     def _weights(self, task: str, history: History, override: Mapping[str, float] | None) -> NDArray[np.float32]:
         """float32 [S]: the weight of each signal times its power of the history's size."""
-        override = override or {}
+        override = {} if override is None else override
+        if not isinstance(override, Mapping):
+            raise UsageError(f"weights is a mapping of signal to number; got {type(override).__name__}")
         unknown = [name for name in override if name not in self._signals]
         if unknown:
             raise UsageError(f"unknown signal {unknown[0]!r}; this package has {', '.join(self._signals)}")
-        size = float(np.abs(history.weight).sum())
+        size = max(float(np.abs(history.weight).sum()), SMALLEST_HISTORY)
         terms = self.package.manifest.blend[task]
         values = []
         for name in self._signals:
             term = terms.get(name)
-            weight = override.get(name, term.weight if term else 0.0)
-            if not math.isfinite(weight):
-                raise UsageError(f"the weight of signal {name!r} is {weight!r}; expected a finite number")
-            power = term.power if term else 0.0
-            values.append(weight * size**-power if name in HISTORY_SIGNALS and size else weight)
-        return np.array(values, np.float32)
+            weight = _finite(name, override[name]) if name in override else term.weight if term else 0.0
+            power = term.power if term and name in HISTORY_SIGNALS and len(history.index) else 0.0
+            values.append(weight * size**-power)
+        return np.array([max(-LARGEST_WEIGHT, min(LARGEST_WEIGHT, value)) for value in values], np.float32)
 
     def _rank(
         self,
@@ -309,7 +311,7 @@ class Recommender:
         _check_k(k)
         blocks = self._blocks(history)
         truncated = history.truncated or blocks.truncated or (query is not None and query.truncated)
-        n = min(k, int(np.count_nonzero(mask)))
+        n = min(int(k), int(np.count_nonzero(mask)))
         if n == 0:
             return Results((), history.unknown, truncated)
         vector = np.zeros((0, self._dim), np.float32)
@@ -327,6 +329,10 @@ class Recommender:
                 n=n,
             )
         )
+        if len(output.index) != n or not np.isfinite(output.score).all() or not np.isfinite(output.signals).all():
+            if override:
+                raise UsageError(f"with weights {dict(override)!r:.200} the scores overflow; use smaller ones")
+            raise PackageError("the scores of this package overflow: its tables and weights are too large to be used")
         why: Sequence[tuple[Reason, ...]] = [()] * n
         if explain:
             why = self._explain(output, history, blocks, query, weights)
@@ -406,6 +412,17 @@ class _Query:
     def __init__(self, tokens: NDArray[np.int64], truncated: bool) -> None:
         self.tokens = tokens
         self.truncated = truncated
+
+
+def _finite(signal: str, weight: object) -> float:
+    """A weight that the caller gave, as a float that float32 can hold."""
+    try:
+        value = float(weight)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"the weight of signal {signal!r} is {weight!r:.80}; expected a finite number") from error
+    if not abs(value) <= LARGEST_WEIGHT:
+        raise UsageError(f"the weight of signal {signal!r} is {weight!r}; expected a finite number of float32")
+    return value
 
 
 def _check_k(k: int) -> None:
