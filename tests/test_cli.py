@@ -1,12 +1,18 @@
 """The command line on a real package; building and evaluating have their own tests."""
 
+import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from crafted_zip import contents, repack
 from pocketrec import cli
+from test_hostile import edited, with_array
 from worlds import TINY_IDS, tiny_world
 
 
@@ -120,7 +126,9 @@ def test_bad_input_is_one_line_and_the_right_exit_code(run, tiny, words, code, s
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("line", ["{", "3", "[1", '"tea-0"', "[" * 100_000, '{"tea-0": "x"}', "[null]", '{"history": 3}'])
+@pytest.mark.parametrize(
+    "line", ["{", "3", "[1", '"tea-0"', "[" * 100_000, '{"tea-0": "x"}', "[null]", '{"history": 3}']
+)
 def test_a_bad_line_of_a_history_file(run, tiny, tmp_path, line):
     path = tmp_path / "h.jsonl"
     path.write_text(line)
@@ -169,3 +177,89 @@ def test_a_closed_pipe_is_no_traceback(tiny):
     command = f"{sys.executable} -m pocketrec.cli recommend {tiny} --history tea-1 | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
+
+
+def shell(command, **env):
+    """What a shell makes of ``command``: exit code, bytes of stdout, text of stderr."""
+    command = command.replace("POCKETREC", f"{sys.executable} -W error -m pocketrec.cli")
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False, env=os.environ | env)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_json_is_json_in_every_encoding(tiny, encoding):
+    ids = ["cafe\u0301\xe9", "\u4e2d\u6587", "\U0001f600", "\x9b\x7f"]
+    command = f"POCKETREC recommend {tiny} --history '{','.join(ids)}' --json"
+    code, out, err = shell(command, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    assert (code, err) == (0, "")
+    assert json.loads(out.decode(encoding))["unknown"] == ids
+    assert b"\xc2\x9b" not in out
+
+
+@pytest.mark.parametrize("words", ["search {tiny} tea", "inspect {tiny} --json", "recommend {tiny} --json"])
+def test_a_full_disk_or_a_closed_stdout_is_no_traceback(tiny, words):
+    words = words.format(tiny=tiny)
+    code, _, err = shell(f"POCKETREC {words} > /dev/full")
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.startswith("error: ")
+    assert shell(f"POCKETREC {words} >&-") == (0, b"", "")
+    assert shell("POCKETREC inspect nowhere 2>&-")[:2] == (1, b"")
+
+
+def test_a_history_from_stdin_is_utf8_whatever_the_locale(tiny):
+    line = '\\xef\\xbb\\xbf["\u4e2d", "tea-1"]'
+    command = f"printf '{line}' | POCKETREC recommend {tiny} --history-file - -k 1 --json"
+    code, out, err = shell(command, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["unknown"] == ["\u4e2d"]
+    assert shell(f"POCKETREC recommend {tiny} --history-file - <&-")[0] == 1
+
+
+EVIL = "\x1b[31mred\x9b\x07\nline\u202e"
+
+
+def test_no_control_character_of_a_package_reaches_the_terminal(run, tiny, tmp_path):
+    def poison(manifest):
+        manifest["name"] = manifest["generator"] = EVIL
+        manifest["data"] = {"license": EVIL, "attribution": EVIL}
+        manifest["input"] |= {"reason": EVIL, "positive": EVIL}
+        manifest["metrics"] = {EVIL: {EVIL: EVIL}}
+
+    title = EVIL.encode()
+    package = edited(Path(tiny).read_bytes(), poison)
+    package = with_array(package, "catalogue/title.text", np.frombuffer(title * 8, np.uint8))
+    package = with_array(package, "catalogue/title.offset", np.arange(9, dtype=np.uint32) * len(title))
+    (tmp_path / "evil").write_bytes(package)
+    for words in (["recommend", "--history", f"tea-1,{EVIL}", "--explain"], ["search", "tea"], ["inspect"], ["verify"]):
+        code, out, err = run(words[0], str(tmp_path / "evil"), *words[1:])
+        assert code == 0
+        assert not re.search(r"[^\n\x20-\x7e]", out + err)
+        assert words == ["verify"] or r"\x1b[31mred\x9b\x07\nline\u202e" in out
+    code, _, err = run("similar", str(tmp_path / EVIL), "tea-0")
+    assert (code, err.count("\n"), "\x1b" in err) == (1, 1, False)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"verb": "recommend", "argument": 5, "items": [], "scores": []},
+        {"verb": "recommend", "argument": ["tea-1"], "items": [], "scores": []},
+        {"verb": "search", "argument": "tea", "items": ["a"], "scores": [10**400]},
+        {"verb": "search", "argument": "tea", "items": ["a"], "scores": [float("inf")]},
+        {"verb": [], "argument": "tea", "items": [], "scores": []},
+    ],
+)
+def test_golden_cases_that_are_none(run, tiny, tmp_path, case):
+    parts = contents(Path(tiny).read_bytes())
+    manifest = json.loads(parts.pop("manifest.json"))
+    parts.pop("golden.json", None)
+    golden = json.dumps({"cases": [case]}).encode()
+    entries = [entry for entry in manifest["entries"] if entry["name"] != "golden.json"]
+    digest = hashlib.sha256(golden).hexdigest()
+    entries.append({"name": "golden.json", "role": "golden", "size": len(golden), "sha256": digest})
+    manifest["entries"] = entries
+    parts = {"manifest.json": json.dumps(manifest).encode(), **parts, "golden.json": golden}
+    (tmp_path / "x.pocketrec").write_bytes(repack(parts))
+    code, out, err = run("verify", str(tmp_path / "x.pocketrec"))
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "not a list of golden cases" in err

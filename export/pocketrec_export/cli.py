@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pocketrec.cli import command
+from pocketrec.cli import command, print_json, print_line
 from pocketrec.errors import PocketrecError, UsageError
+
+if TYPE_CHECKING:
+    from pocketrec_export.evaluate import Comparison
+    from pocketrec_export.pipeline import BuildReport
 
 
 def add_commands(commands: Any) -> None:
@@ -76,8 +79,7 @@ def _build(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         quiet=args.quiet,
     )
-    print(json.dumps(report.as_dict(), ensure_ascii=False) if args.json else "\n".join(report.lines()))
-    return 0
+    return _print_report(report, args)
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -112,7 +114,15 @@ def _evaluate(args: argparse.Namespace) -> int:
         engine=args.engine,
         overwrite=args.overwrite,
     )
-    print(json.dumps(report.as_dict()) if args.json else "\n".join(report.lines()))
+    return _print_report(report, args)
+
+
+def _print_report(report: BuildReport | Comparison, args: argparse.Namespace) -> int:
+    if args.json:
+        print_json(report.as_dict())
+        return 0
+    for line in report.lines():
+        print_line(line)
     return 0
 
 

@@ -7,13 +7,15 @@ runtime never imports it.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pocketrec import __version__
 from pocketrec.errors import DataError, PocketrecError, UsageError
@@ -30,8 +32,10 @@ EPILOG = "example: pocketrec search films.pocketrec 'space adventure with robots
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 ok, 1 data, 2 usage, 3 gate failed, 130 interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, io.StringIO())
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure:
             reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
@@ -41,14 +45,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except PocketrecError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_line(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, for example `head`, has gone: not an error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # a full disk, a folder that refuses
+        _drop_output()
+        print_line(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _drop_output() -> None:
+    """What stdout still holds goes nowhere, so that the interpreter does not fail on it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What could move a terminal's cursor, hide or reverse its text, or end a line."""
+_JSON_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
+
+def print_line(text: str, *, file: TextIO | None = None) -> None:
+    """Print one line of text that may come from an untrusted package: control characters show as escapes."""
+    print(_CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text), file=file)
+
+
+def print_json(value: object) -> None:
+    """Print one line of JSON that any reader takes, whatever the encoding of stdout."""
+    unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, ensure_ascii=not unicode, allow_nan=False).translate(_JSON_CONTROLS))
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -219,7 +251,11 @@ def _inspect(args: argparse.Namespace) -> int:
 
     with Package.open(args.package) as package:
         facts = describe_package(package)
-    print(json.dumps(facts, ensure_ascii=False) if args.json else "\n".join(report_lines(facts)))
+    if args.json:
+        print_json(facts)
+        return 0
+    for line in report_lines(facts):
+        print_line(line)
     return 0
 
 
@@ -240,11 +276,11 @@ def _verify(args: argparse.Namespace) -> int:
 
     facts = verify_package(args.package)
     if args.json:
-        print(json.dumps(facts))
+        print_json(facts)
     else:
         print(f"hashes: ok, {facts['entries']} entries, {facts['bytes']:,} bytes, id {facts['id'][:16]}")
         for engine, outcome in facts["engines"].items():
-            print(f"{engine}: {outcome['message']}")
+            print_line(f"{engine}: {outcome['message']}")
     return 0 if all(outcome["ok"] for outcome in facts["engines"].values()) else 1
 
 
@@ -271,20 +307,17 @@ def _demo(args: argparse.Namespace) -> int:
         like = films.similar(found[0].item, k=args.k) if found else None
         elapsed_ms = 1000 * (time.perf_counter() - started)
         if args.json:
-            print(
-                json.dumps(
-                    {"search": found.as_dict(), "similar": like.as_dict() if like else None},
-                    ensure_ascii=False,
-                )
-            )
+            print_json({"search": found.as_dict(), "similar": like.as_dict() if like else None})
             return 0
         data = films.package.manifest.data
         size_kb = films.package.size_bytes / 1000
-        print(f"{len(films.catalogue):,} films, {size_kb:,.0f} kB, engine {films.engine.name}. {data.attribution}")
-        print(f'\nsearch "{args.text}"')
+        print_line(f"{len(films.catalogue):,} films, {size_kb:,.0f} kB, engine {films.engine.name}. {data.attribution}")
+        print()
+        print_line(f'search "{args.text}"')
         _print_results(found, args)
         if like:
-            print(f"\nsimilar to {found[0].title}")
+            print()
+            print_line(f"similar to {found[0].title}")
             _print_results(like, args)
         print(f"\nopened and answered in {elapsed_ms:.0f} ms, on this device alone", file=sys.stderr)
     return 0
@@ -314,7 +347,7 @@ def _history(text: str, recommender: Recommender) -> HistoryLike:
 
 def _read_histories(path: str) -> list[HistoryLike]:
     try:
-        with sys.stdin if path == "-" else open(path, encoding="utf-8") as lines:
+        with open(0 if path == "-" else path, encoding="utf-8-sig") as lines:
             return [_history_line(line, number) for number, line in enumerate(lines, 1) if line.strip()]
     except OSError as error:
         raise DataError(f"cannot read history file {path}: {error.strerror}") from error
@@ -361,18 +394,18 @@ def _print_results(results: Results, args: argparse.Namespace) -> None:
     from pocketrec.reasons import describe
 
     if args.json:
-        print(json.dumps(results.as_dict(), ensure_ascii=False))
+        print_json(results.as_dict())
         return
     if results.unknown:
-        print(f"note: not in the catalogue, ignored: {', '.join(results.unknown[:10])}", file=sys.stderr)
+        print_line(f"note: not in the catalogue, ignored: {', '.join(results.unknown[:10])}", file=sys.stderr)
     if results.truncated:
         print("note: the history or the text was longer than the package reads; it was cut", file=sys.stderr)
     if not results:
         print("note: nothing matches", file=sys.stderr)
     for rank, item in enumerate(results, 1):
-        print(f"{rank:3}  {item.score:8.4f}  {item.title}  [{item.item}]")
+        print_line(f"{rank:3}  {item.score:8.4f}  {item.title}  [{item.item}]")
         if args.explain and item.reasons:
-            print("               " + "; ".join(describe(reason) for reason in item.reasons[:3]))
+            print_line("               " + "; ".join(describe(reason) for reason in item.reasons[:3]))
 
 
 if __name__ == "__main__":

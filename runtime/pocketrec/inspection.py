@@ -152,8 +152,11 @@ def read_golden(package: Package) -> list[dict[str, Any]]:
         for case in cases:
             if case["verb"] not in _VERBS or len(case["items"]) != len(case["scores"]):
                 raise ValueError("unknown verb, or items and scores of different length")
-            np.asarray(case["scores"], np.float64)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+            if case["verb"] == "recommend" and not all(isinstance(pair, list) for pair in case["argument"]):
+                raise ValueError("a history that is not a list of pairs")
+            if not np.isfinite(np.asarray(case["scores"], np.float64)).all():
+                raise ValueError("a score that is not finite")
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise PackageError(f"{GOLDEN} is not a list of golden cases: {error}") from error
     return list(cases)
 
