@@ -42,6 +42,7 @@ def test_weights_add_up_are_clipped_and_zero_removes(catalogue):
     known = read([("tea-0", 7), ("tea-0", 5), ("tea-1", -20), ("tea-2", 1), ("tea-2", -1)], catalogue)
     assert known.index.tolist() == [0, 1]
     assert known.weight.tolist() == [8.0, -8.0]
+    assert known.seen.tolist() == [0, 1, 2]
 
 
 def test_unknown_ids_are_reported_once_and_raise_when_strict(catalogue):
@@ -56,6 +57,7 @@ def test_a_long_history_keeps_the_largest_weights_then_the_most_recent(catalogue
     known = read([("tea-0", 1), ("tea-1", -3), ("tea-2", 1), ("tea-3", 1)], catalogue, max_items=3)
     assert known.index.tolist() == [1, 2, 3]
     assert known.truncated
+    assert known.seen.tolist() == [0, 1, 2, 3]
     assert not read(["tea-0", "tea-1", "tea-2"], catalogue, max_items=3).truncated
 
 
@@ -79,12 +81,13 @@ def test_what_is_not_a_history_is_refused(history, said, catalogue):
         read(history, catalogue)
 
 
+NONE = np.empty(0, np.int64)
 START = np.array([0, 2, 2, 5, 6], np.uint32)  # rows of 2, 0, 3 and 1 blocks
 SCALE = np.array([0.5, 1.0, 2.0, 4.0], np.float32)
 
 
 def test_blocks_come_in_history_order_with_the_scale_of_their_row():
-    history = History(np.array([2, 1, 0]), np.array([1, 1, -2], np.float32))
+    history = History(np.array([2, 1, 0]), np.array([1, 1, -2], np.float32), NONE)
     blocks = gather_blocks(history, START, SCALE, budget=10)
     assert blocks.index.tolist() == [2, 3, 4, 0, 1]
     assert blocks.weight.tolist() == [2, 2, 2, -1, -1]
@@ -93,7 +96,7 @@ def test_blocks_come_in_history_order_with_the_scale_of_their_row():
 
 
 def test_over_budget_the_weakest_item_loses_its_last_blocks_first():
-    history = History(np.array([2, 0, 3]), np.array([1, 3, 1], np.float32))
+    history = History(np.array([2, 0, 3]), np.array([1, 3, 1], np.float32), NONE)
     blocks = gather_blocks(history, START, SCALE, budget=4)
     # Item 0 weighs most and keeps both; of the two that weigh 1 the later, item 3, goes first.
     assert blocks.index.tolist() == [2, 0, 1, 5]
@@ -106,7 +109,7 @@ PAIRS = st.tuples(st.integers(0, 3), st.floats(-8, 8, width=32).filter(bool))
 @given(st.lists(PAIRS, max_size=4, unique_by=lambda pair: pair[0]), st.integers(1, 8))
 def test_blocks_never_exceed_the_budget_and_are_those_of_their_owner(pairs, budget):
     index = np.array([i for i, _ in pairs], np.int64)
-    history = History(index, np.array([w for _, w in pairs], np.float32))
+    history = History(index, np.array([w for _, w in pairs], np.float32), NONE)
     blocks = gather_blocks(history, START, SCALE, budget=budget)
     wanted = int((START[index + 1].astype(int) - START[index]).sum())
     assert len(blocks.index) == min(budget, wanted)

@@ -70,6 +70,16 @@ def test_a_k_that_is_no_count_is_refused(rec, k):
             call()
 
 
+def test_what_the_history_holds_is_never_recommended(tmp_path):
+    path = random_world(tmp_path / "large.pocketrec", items=700, signals=("factors", "neighbours", "popularity"))
+    history = [*((str(i), 1.0) for i in range(600)), ("600", 0.0), ("601", 1.0), ("601", -1.0)]
+    for engine in ENGINES:
+        with pocketrec.open(path, engine=engine) as recommender:
+            results = recommender.recommend(history, k=700)
+            assert results.truncated
+            assert sorted(ids(results), key=int) == [str(i) for i in range(602, 700)]
+
+
 def test_search_finds_by_word_and_keeps_what_the_user_knows(rec):
     found = rec.search("mint tea", k=3, history=["tea-2"])
     assert found[0].item == "tea-2"

@@ -31,12 +31,14 @@ class History:
     Attributes:
         index: int64 [H], distinct catalogue positions, in order of first appearance.
         weight: float32 [H], finite, never zero.
+        seen: int64 [K], every known item, also one whose weight is zero or that was cut: it is not recommended.
         unknown: ids that the catalogue does not hold, in order of appearance.
         truncated: whether items or neighbour blocks were left out to stay within the package's budget.
     """
 
     index: NDArray[np.int64]
     weight: NDArray[np.float32]
+    seen: NDArray[np.int64]
     unknown: tuple[str, ...] = ()
     truncated: bool = False
 
@@ -76,6 +78,7 @@ def resolve(
     return History(
         index=np.array([i for i, _ in kept], np.int64),
         weight=np.array([w for _, w in kept], np.float32),
+        seen=np.array(list(summed), np.int64),
         unknown=tuple(unknown),
         truncated=truncated,
     )

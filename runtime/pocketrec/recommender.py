@@ -91,7 +91,7 @@ class Recommender:
         """
         with self._call():
             known = self._resolve(history, strict)
-            mask = self._mask(filter, exclude, seen=known.index)
+            mask = self._mask(filter, exclude, seen=known.seen)
             return self._rank("recommend", known, None, mask, k, weights, explain)
 
     def search(
@@ -150,7 +150,7 @@ class Recommender:
             if self.catalogue.index(str(item)) < 0:
                 raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(self.catalogue):,} items")
             known = self._resolve([item], True)
-            mask = self._mask(filter, exclude, seen=known.index)
+            mask = self._mask(filter, exclude, seen=known.seen)
             return self._rank("similar", known, None, mask, k, None, explain)
 
     def recommend_many(
