@@ -74,6 +74,13 @@ def test_scale_of_a_signal_does_not_matter() -> None:
     assert after.blend["factors"].weight * 128 == pytest.approx(before.blend["factors"].weight)
 
 
+@pytest.mark.parametrize("scale", [1e-8, 2e-7, 2e-6])
+def test_a_weight_is_never_more_than_a_package_may_hold(scale: float) -> None:
+    world = samples(users=60, good="factors")
+    world.value[:, 0] *= scale
+    assert all(term.weight <= 1e6 for term in blend.fit(world).blend.values())
+
+
 def test_one_signal_alone_is_fitted() -> None:
     fitted = blend.fit(samples(users=60, good="factors", names=("factors",)))
     assert fitted.share == {"factors": 1.0}

@@ -20,6 +20,7 @@ from pocketrec_export import build
 from pocketrec_export.evaluate import evaluate
 from pocketrec_export.read import read_interactions
 from pocketrec_export.split import make_split, write_split
+from pocketrec_export.teacher import load_teacher
 
 WORDS = {"tea": ["green", "black", "mint", "white", "cold"], "novel": ["short", "long", "old", "new", "sad"]}
 USERS, LIKED = 80, 6
@@ -94,6 +95,11 @@ def test_report_and_manifest_say_what_was_measured(built):
     assert value["comparison"]["package"]["ndcg10"] > 0.3
     assert any("package / full" in line for line in report.lines())
     assert value["facts"]["metrics"]["package"]["users"] == 12
+
+
+def test_a_text_longer_than_the_teacher_has_positions_is_cut(teacher):
+    vectors = load_teacher(teacher).encode(["green tea " * 500, "green tea"])
+    assert np.isfinite(vectors).all()
 
 
 def test_golden_cases_hold_on_every_engine(built):

@@ -330,6 +330,7 @@ def test_positive_expressions() -> None:
     for text, expected in [
         ("value>=4", [0, 1, 1]), ("value > 4", [0, 0, 1]), (" value<=4.0 ", [1, 1, 0]),
         ("value<4", [1, 0, 0]), ("value==5", [0, 0, 1]), ("value>-1e3", [1, 1, 1]),
+        ("value>-1e308", [1, 1, 1]), ("value>=1e308", [0, 0, 0]),
     ]:  # fmt: skip
         assert Positive.parse(text)(values).tolist() == [bool(e) for e in expected], text
     for text in [

@@ -34,7 +34,9 @@ DROP_LOSS = 1e-4
 """A signal whose removal costs less than this objective gets weight zero, given enough users to tell."""
 
 _STEPS = (4.0, 2.0, 2.0**0.5, 2.0**0.25)  # factors by which a share is tried up and down, one round each
-_CONSTANT = 1e-7  # a spread below it is rounding: the signal says nothing, and dividing by it would say nonsense
+# A spread below it is rounding: the signal says nothing, and dividing by it would say nonsense, and more than the
+# 1e6 that a package's weight may be.
+_CONSTANT = 1e-6
 _MAX_USERS = 500
 _MAX_CELLS = 60_000_000  # float32 signal values held at once: 240 MB
 

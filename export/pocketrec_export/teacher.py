@@ -12,6 +12,7 @@ import importlib.util
 import json
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ class SentenceTeacher:
         self._model = _load(folder)
         self.size_bytes = 4 * sum(weight.numel() for weight in self._model.parameters())
         limit = self._model.max_seq_length
-        self._max_tokens = min(max_tokens, limit) if limit else max_tokens
+        self._max_tokens = min(max_tokens, limit or max_tokens, _padded_limit(self._model))
         self._model.max_seq_length = self._max_tokens
         prefix: Any = self._model.prompts.get(self._model.default_prompt_name or "")
         self.recipe: dict[str, str | int] = {
@@ -184,6 +185,14 @@ class SentenceTeacher:
             vectors = self._model(features)["sentence_embedding"].float()
             unit = torch.nn.functional.normalize(vectors, dim=1)
         return np.asarray(unit.numpy()[: len(ids)], np.float32)
+
+
+def _padded_limit(model: SentenceTransformer) -> int:
+    """The most tokens of a text that, padded to the next multiple above it, still have positions."""
+    transformer: Any = model[0]
+    config = getattr(getattr(transformer, "auto_model", None), "config", None)
+    positions: int | None = getattr(config, "max_position_embeddings", None)
+    return positions // _LENGTH_STEP * _LENGTH_STEP - 1 if positions and positions > 0 else sys.maxsize
 
 
 def _readable(text: str) -> str:

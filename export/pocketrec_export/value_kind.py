@@ -114,7 +114,8 @@ class Positive:
 
     def __call__(self, values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """bool[R]: which values satisfy the condition."""
-        return np.asarray(COMPARE[self.comparison](values, self.threshold), dtype=np.bool_)
+        with np.errstate(over="ignore"):  # a threshold beyond float32 is infinite beside float32 values
+            return np.asarray(COMPARE[self.comparison](values, self.threshold), dtype=np.bool_)
 
     def __str__(self) -> str:
         return f"value{self.comparison}{self.threshold:g}"
