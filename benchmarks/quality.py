@@ -4,7 +4,7 @@ usage: python benchmarks/quality.py DATA [--scorer score.py] [--sets NAME ...] [
 
 DATA holds one folder a set with interactions.parquet, items.parquet and split-N.parquet. Every figure of the
 table comes from the scorer (default: score.py beside DATA), which reads only the lists that
-`pocketrec evaluate --recs` wrote. Baselines are those of `baselines.json`, beside this script.
+`pocketrec evaluate` wrote. Baselines are those of `baselines.json`, beside this script.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--splits", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--preset", default="quick")
+    parser.add_argument("--min-users", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path("build/quality"))
     args = parser.parse_args()
     scorer = args.scorer or args.data.parent / "score.py"
@@ -48,7 +49,8 @@ def measure(args: argparse.Namespace, scorer: Path, name: str, split: int) -> di
     """One build of one set and split."""
     folder, work = args.data / name, args.work / f"{name}-{split}"
     work.mkdir(parents=True, exist_ok=True)
-    package, full, recs = work / "x.pocketrec", work / "full", work / "recs.parquet"
+    package, full = work / "x.pocketrec", work / "full"
+    lists = {"package": work / "recs.parquet", "full": work / "full-recs.parquet"}
     parts = folder / f"split-{split}.parquet"
     started = time.perf_counter()
     report = build(
@@ -57,30 +59,42 @@ def measure(args: argparse.Namespace, scorer: Path, name: str, split: int) -> di
         out=package,
         split=parts,
         preset=args.preset,
+        min_users=args.min_users,
         save_full=full,
         cache=args.work / "cache",
         overwrite=True,
     )
     seconds = time.perf_counter() - started
-    ours = evaluate(package, folder / "interactions.parquet", split=parts, full=full, recs=recs, overwrite=True)
-    scored = subprocess.run(
-        [sys.executable, os.fspath(scorer), os.fspath(folder), str(split), os.fspath(recs)],
-        check=True,
-        capture_output=True,
-        text=True,
+    ours = evaluate(
+        package,
+        folder / "interactions.parquet",
+        split=parts,
+        full=full,
+        recs=lists["package"],
+        full_recs=lists["full"],
+        overwrite=True,
     )
-    comparison = ours.as_dict()
+    scored = {
+        model: json.loads(
+            subprocess.run(
+                [sys.executable, os.fspath(scorer), os.fspath(folder), str(split), os.fspath(path)],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+        for model, path in lists.items()
+    }
     return {
         "set": name,
         "split": split,
-        "scorer": json.loads(scored.stdout),
-        "package": comparison["package"],
-        "full": comparison["full"],
-        "ratio": comparison["ratio"],
+        **scored,
+        "difference": ours.as_dict()["ndcg10_difference"],
         "bytes": report.facts["bytes"],
         "full_bytes": report.full_bytes,
         "student": report.student,
         "settings": report.settings,
+        "min_users": args.min_users,
         "build_s": round(seconds, 1),
     }
 
@@ -93,7 +107,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         figures = {
             "baseline": [BASELINES[name]["best"][key] for key in KEYS],
             "full model": [mean(row["full"][key] for row in mine) for key in KEYS],
-            "package": [mean(row["scorer"][key] for row in mine) for key in KEYS],
+            "package": [mean(row["package"][key] for row in mine) for key in KEYS],
         }
         ratio = figures["package"][0] / figures["full model"][0]
         sizes = {

@@ -38,7 +38,7 @@ def quality() -> list[str]:
         rows = [row for row in result["rows"] if row["set"] == name]
         mean = {
             "full model": {key: _mean(row["full"][key] for row in rows) for key in KEYS},
-            "**package**": {key: _mean(row["scorer"][key] for row in rows) for key in KEYS},
+            "**package**": {key: _mean(row["package"][key] for row in rows) for key in KEYS},
         }
         mean = {"best tuned baseline": baselines[name]["best"], **mean}
         size = {

@@ -50,7 +50,7 @@ def text() -> NDArray[np.float32]:
 def model(train: csr_matrix, text: NDArray[np.float32]) -> FullModel:
     return FullModel(
         factors=factors.fit(train, dim=8, iterations=5),
-        neighbours=neighbours.fit(train, text=text, keep=10),
+        neighbours=neighbours.prune(neighbours.fit_dense(train, text=text), keep=10),
         text=text,
         popularity=popularity.fit(train),
         blend=BLEND,
@@ -181,12 +181,13 @@ def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np
     bench = Bench(held, eligible=np.ones(ITEMS, bool), train=train)
     plain = bench.objective(FullModel(popularity=popularity.fit(train)))
     assert plain is not None
-    for fit in (tuned.full_fit, tuned.package_fit):
-        assert fit.objective is not None
-        assert fit.objective > plain + 0.1
+    for model in (tuned.full, full_model.package_form(tuned.stored, text=text, steps=tuned.stored.steps)):
+        blended = bench.blended(model)[1].objective
+        assert blended is not None
+        assert blended > plain + 0.1
     assert len(lines) == len(tuned.trials) == 2 + 3
     assert tuned.settings["neighbours"]["keep"] == 5
-    assert tuned.package.steps == tuned.settings["factors"]["steps"]
+    assert tuned.stored.steps == tuned.settings["factors"]["steps"]
 
 
 def test_tuning_is_repeatable(train: csr_matrix, text: NDArray[np.float32]) -> None:
@@ -195,24 +196,23 @@ def test_tuning_is_repeatable(train: csr_matrix, text: NDArray[np.float32]) -> N
         for _ in range(2)
     )
     assert first.settings == second.settings
-    assert first.package.blend == second.package.blend
-    assert (first.neighbours != second.neighbours).nnz == 0
+    assert first.stored.blend == second.stored.blend
+    assert (first.stored.neighbours != second.stored.neighbours).nnz == 0
 
 
 def test_without_validation_and_text_the_first_settings_and_default_blend(train: csr_matrix) -> None:
     tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=0), grid=GRID)
-    assert tuned.package.names == ("factors", "neighbours", "popularity")
+    assert tuned.stored.names == ("factors", "neighbours", "popularity")
     assert tuned.settings["factors"]["regularization"] == 1.0
-    assert tuned.package_fit.objective is None
-    assert all(term.weight > 0 for term in tuned.package.blend.values())
+    assert all(term.weight > 0 for term in tuned.stored.blend.values())
     assert len(tuned.trials) == 2
 
 
 def test_refit_repeats_the_chosen_settings(train: csr_matrix, text: NDArray[np.float32]) -> None:
     tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), text=text, grid=GRID)
     again = tune.refit(train, tuned, text=text)
-    np.testing.assert_array_equal(again.neighbours.toarray(), tuned.neighbours.toarray())
-    np.testing.assert_array_equal(again.package.scores(INDEX, WEIGHT), tuned.package.scores(INDEX, WEIGHT))
+    np.testing.assert_array_equal(again.stored.neighbours.toarray(), tuned.stored.neighbours.toarray())
+    np.testing.assert_array_equal(again.stored.scores(INDEX, WEIGHT), tuned.stored.scores(INDEX, WEIGHT))
     np.testing.assert_array_equal(again.full.scores(INDEX, WEIGHT), tuned.full.scores(INDEX, WEIGHT))
 
 
@@ -225,7 +225,7 @@ def test_weak_interactions_are_tried_for_neighbours_only(train: csr_matrix) -> N
     without = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), grid=grid)
     assert tuned.settings["factors"] == without.settings["factors"]
     again = tune.refit(train, tuned, weak=weak)
-    np.testing.assert_array_equal(again.package.scores(INDEX, WEIGHT), tuned.package.scores(INDEX, WEIGHT))
+    np.testing.assert_array_equal(again.stored.scores(INDEX, WEIGHT), tuned.stored.scores(INDEX, WEIGHT))
 
 
 def test_disliked_items_gain_no_neighbours_from_weak_interactions(train: csr_matrix) -> None:
@@ -240,7 +240,9 @@ def test_disliked_items_gain_no_neighbours_from_weak_interactions(train: csr_mat
         weak=csr_matrix(weak),
         grid=grid,
     )
-    assert tuned.neighbours[:, [7]].nnz == tuned.neighbours[[7]].nnz == 0
+    table = tuned.stored.neighbours
+    assert table is not None
+    assert table[:, [7]].nnz == table[[7]].nnz == 0
 
 
 def test_weak_interactions_are_those_of_train_users_that_are_not_positive() -> None:

@@ -45,6 +45,13 @@ def _add_build(commands: Any) -> None:
     data.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=["quick", "full"], default="quick", help="quick: minutes (default)")
+    model.add_argument(
+        "--min-users",
+        type=int,
+        default=2,
+        metavar="N",
+        help="two items become neighbours only if N users chose both; protects single users (default 2)",
+    )
     model.add_argument("--teacher", metavar="T", help="a Sentence-Transformers folder or hub id (default: MiniLM-L6)")
     model.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default 0)")
     out = parser.add_argument_group("output")
@@ -70,6 +77,7 @@ def _build(args: argparse.Namespace) -> int:
         positive=args.positive,
         split=args.split,
         preset=args.preset,
+        min_users=args.min_users,
         teacher=args.teacher,
         seed=args.seed,
         save_full=args.save_full,
@@ -96,8 +104,10 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="as in build")
     parser.add_argument("--full", metavar="DIR", help="the full model that build kept with --save-full")
     parser.add_argument("--recs", metavar="OUT.parquet", help="write user, item, rank of the package's lists")
+    parser.add_argument("--full-recs", metavar="OUT.parquet", help="the same for the full model's lists")
     parser.add_argument("--engine", choices=["onnx", "numpy"], help="default: the fastest one installed")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT.parquet if it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -111,6 +121,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         columns=parse_columns(args.columns),
         full=args.full,
         recs=args.recs,
+        full_recs=args.full_recs,
+        quiet=args.quiet,
         engine=args.engine,
         overwrite=args.overwrite,
     )

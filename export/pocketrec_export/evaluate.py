@@ -19,6 +19,7 @@ from pocketrec.recommender import Recommender, open_package
 
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.metrics import DEPTH, UserMetrics, paired_interval, summarize, user_metrics
+from pocketrec_export.progress import Progress
 from pocketrec_export.read import read_interactions
 from pocketrec_export.split import Dataset, Heldout, make_dataset, read_split
 
@@ -107,26 +108,24 @@ def table_lines(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def compare(
-    recommender: Recommender, full: FullModel | None, dataset: Dataset, *, ranked: Rankings | None = None
-) -> Comparison:
+def compare(recommender: Recommender, full: FullModel | None, dataset: Dataset) -> Comparison:
     """Both models on the test users of a dataset.
 
     Args:
         recommender: the package.
         full: the full model over the rows of ``dataset``, or None.
         dataset: with test users.
-        ranked: the package's lists where they are there already.
     """
     test, eligible = dataset.test, dataset.train_items
-    if ranked is None:
-        ranked = rank_with_package(recommender, test, items=dataset.items, eligible=eligible)
-    return Comparison(
-        user_metrics(ranked, test.targets, missing=test.missing),
-        None
-        if full is None
-        else user_metrics(rank_with_full(full, test, eligible=eligible), test.targets, missing=test.missing),
-    )
+    ranked = rank_with_package(recommender, test, items=dataset.items, eligible=eligible)
+    return _compared(dataset, ranked, None if full is None else rank_with_full(full, test, eligible=eligible))
+
+
+def _compared(dataset: Dataset, package: Rankings, full: Rankings | None) -> Comparison:
+    def metrics(ranked: Rankings) -> UserMetrics:
+        return user_metrics(ranked, dataset.test.targets, missing=dataset.test.missing)
+
+    return Comparison(metrics(package), None if full is None else metrics(full))
 
 
 def evaluate(
@@ -137,8 +136,10 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     full: str | os.PathLike[str] | None = None,
     recs: str | os.PathLike[str] | None = None,
+    full_recs: str | os.PathLike[str] | None = None,
     engine: str | None = None,
     overwrite: bool = False,
+    quiet: bool = True,
 ) -> Comparison:
     """Test figures of a package on the split it was built with.
 
@@ -148,17 +149,23 @@ def evaluate(
         split: user, item, part.
         columns: role -> column, as in the build.
         full: the folder that the build kept the full model in.
-        recs: where to write user, item, rank (Parquet), for an independent scorer.
+        recs: where to write user, item, rank (Parquet) of the package's lists, for an independent scorer.
+        full_recs: the same for the full model's lists.
         engine: see `pocketrec.open`.
-        overwrite: replace ``recs``.
+        overwrite: replace ``recs`` and ``full_recs``.
+        quiet: no progress on stderr.
 
     Raises:
         DataError: the package was built with another split or none, or the data do not match it.
         PackageError: the package cannot be trusted.
-        UsageError: ``recs`` exists.
+        UsageError: ``recs`` or ``full_recs`` exists or cannot be written there, or ``full_recs`` without ``full``.
     """
-    if recs is not None and Path(recs).exists() and not overwrite:
-        raise UsageError(f"{recs} exists; choose another name or ask to overwrite it")
+    if full_recs is not None and full is None:
+        raise UsageError("the full model's lists were asked for without the full model")
+    for target in (recs, full_recs):
+        if target is not None:
+            _check_target(Path(target), overwrite)
+    progress = Progress(quiet=quiet)
     parts = read_split(split)
     with open_package(package, engine=engine) as recommender:
         info = recommender.package.manifest.input
@@ -173,11 +180,26 @@ def evaluate(
         catalogue = recommender.catalogue
         dataset = make_dataset(rows, parts, catalogue=[catalogue.id(index) for index in range(len(catalogue))])
         model = None if full is None else _load_full(full, dataset, parts.sha256)
-        ranked = rank_with_package(recommender, dataset.test, items=dataset.items, eligible=dataset.train_items)
-        comparison = compare(recommender, model, dataset, ranked=ranked)
+        test, eligible = dataset.test, dataset.train_items
+        with progress.stage(f"ranking for {len(test):,} test users with the package"):
+            ranked = rank_with_package(recommender, test, items=dataset.items, eligible=eligible)
+    full_ranked = None
+    if model is not None:
+        with progress.stage("and with the full model"):
+            full_ranked = rank_with_full(model, test, eligible=eligible)
     if recs is not None:
         write_recs(recs, dataset, ranked)
-    return comparison
+    if full_recs is not None and full_ranked is not None:
+        write_recs(full_recs, dataset, full_ranked)
+    return _compared(dataset, ranked, full_ranked)
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a file that could not be written afterwards."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is not a folder; create it first")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise UsageError(f"{path} exists; choose another name or ask to overwrite it")
 
 
 def save_full(model: FullModel, folder: str | Path, *, items: Sequence[str], split_sha256: str | None) -> None:

@@ -1,7 +1,7 @@
 """The full model: every signal in float32, exact fold-in, its own blend. What a package is measured against.
 
 A package holds the same four signals in 8-bit tables. `package_form` puts those tables, decoded, into the same
-class, so that the two differ in their tables and in nothing else.
+class. What is left between the two is the 8-bit query and the budget of blocks in a call.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from pocketrec_export import blend
-from pocketrec_export.full_model import FullModel
+from pocketrec_export.full_model import MAX_HISTORY, FullModel
 from pocketrec_export.split import Heldout
 
 
@@ -67,6 +67,6 @@ class Bench:
             value=value,
             seen=[self._position[histories[u]] for u in chosen],
             targets=targets,
-            total=np.array([max(1.0, len(histories[u])) for u in chosen], dtype=np.float64),
+            total=np.array([max(1, min(len(histories[u]), MAX_HISTORY)) for u in chosen], dtype=np.float64),
             wanted=np.array([len(t) + held.missing[u] for t, u in zip(targets, chosen, strict=False)], np.int64),
         )

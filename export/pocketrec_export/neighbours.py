@@ -25,7 +25,8 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 MAX_ITEMS = 20_000
-"""The inverse is dense: 20,000 items take 1.6 GB. Beyond, only the most popular ones become neighbours."""
+"""The solve is dense: at 20,000 items one matrix takes 1.6 GB, and three or four are alive at its peak. Beyond, only
+the most popular items become neighbours."""
 
 _CHUNK = 512  # columns handled at once
 _SOLVE_CELLS = 4_000_000  # float32 cells of the small systems solved at once
@@ -55,6 +56,7 @@ def fit_dense(
     l2: float = 1.0,
     text_weight: float = 0.25,
     dropout: float = 0.5,
+    min_users: int = 1,
     max_items: int = MAX_ITEMS,
 ) -> ItemModel:
     """The dense model of the train users' interactions.
@@ -65,6 +67,8 @@ def fit_dense(
         l2: ridge, in typical diagonals.
         text_weight: strength of the text kernel, in typical diagonals.
         dropout: p / (1 - p) of the emulated input dropout.
+        min_users: a pair that fewer users have in common (but at least one) has no value: it would tell what else
+            a single user chose. A pair that only the texts tie together tells nothing of users, and stays.
         max_items: the most popular items that take part when there are more.
 
     Raises:
@@ -90,7 +94,20 @@ def fit_dense(
     gram[np.diag_indices_from(gram)] += (l2 * typical + dropout * diagonal).astype(np.float32)
     with threadpool_limits(limits=1, user_api="blas"):  # spinning BLAS threads cost 10x where cores are shared
         by_target = _divide_by_diagonal(_inverse(gram.copy(order="F")))
+    if min_users > 1:
+        _hide_rare_pairs(by_target, part, min_users)
     return ItemModel(warm, by_target, gram, csr.shape[1])
+
+
+def _hide_rare_pairs(by_target: NDArray[np.float32], interactions: csr_matrix, min_users: int) -> None:
+    """Sets pairs of 1 to ``min_users - 1`` common users to zero, in place."""
+    chosen = csr_matrix(
+        (np.ones(interactions.nnz, np.int32), interactions.indices, interactions.indptr), interactions.shape
+    )
+    shared = csr_matrix(chosen.T @ chosen)
+    row = np.repeat(np.arange(len(by_target)), np.diff(shared.indptr))
+    rare = shared.data < min_users
+    by_target[row[rare], shared.indices[rare]] = 0
 
 
 def _inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -160,36 +177,24 @@ def _whole(model: ItemModel) -> csr_matrix:
 
 
 def _refit(model: ItemModel, source: NDArray[np.int64], value: NDArray[np.float32]) -> None:
-    """Overwrites value[i] with the solution of gram[S, S] b = gram[S, i], S = source[i], where i is not in S."""
+    """Overwrites value[i] with the solution of gram[S, S] b = gram[S, i], S = source[i].
+
+    A source whose value is zero stays at zero: the target itself, or a pair that must not be told.
+    """
     size, keep = source.shape
     batch = max(1, _SOLVE_CELLS // keep**2)
     own = np.arange(size)[:, None]
     for start in range(0, size, batch):
         part = slice(start, start + batch)
         kept = source[part]  # [N, K]
+        out = value[part] == 0
         matrix = model.gram[kept[:, :, None], kept[:, None, :]]  # [N, K, K]
-        right = np.where(kept == own[part], np.float32(0), model.gram[kept, own[part]])
-        # A target among its own sources (possible where fewer than K values are not zero) stays out.
-        self_row, self_column = np.nonzero(kept == own[part])
-        matrix[self_row, self_column, :] = 0
-        matrix[self_row, :, self_column] = 0
-        matrix[self_row, self_column, self_column] = 1
+        right = np.where(out, np.float32(0), model.gram[kept, own[part]])
+        row, column = np.nonzero(out)
+        matrix[row, column, :] = 0
+        matrix[row, :, column] = 0
+        matrix[row, column, column] = 1
         value[part] = np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
-
-
-def fit(
-    interactions: Any,
-    *,
-    text: NDArray[np.float32] | None = None,
-    l2: float = 1.0,
-    text_weight: float = 0.25,
-    dropout: float = 0.5,
-    keep: int | None = 50,
-    refit: bool = True,
-) -> csr_matrix:
-    """`fit_dense` and `prune` in one call: csr float32 [I, I], source-major."""
-    model = fit_dense(interactions, text=text, l2=l2, text_weight=text_weight, dropout=dropout)
-    return prune(model, keep=keep, refit=refit)
 
 
 def scores(table: Any, *, index: NDArray[np.int64], weight: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -137,6 +137,7 @@ def build(
     positive: str | None = None,
     split: Any = None,
     preset: str = "quick",
+    min_users: int = 2,
     teacher: str | None = None,
     seed: int = 0,
     text_dim: int = 128,
@@ -163,6 +164,8 @@ def build(
         positive: which rows count as liked, for example ``"value>=4"``.
         split: user, item, part.
         preset: ``"quick"`` or ``"full"``.
+        min_users: two items become neighbours only if so many users chose both (or their texts alone tie them),
+            so that nobody's choices can be read from the package.
         teacher: a Sentence-Transformers folder or hub id; None is all-MiniLM-L6-v2 from its package.
         seed: the same inputs, versions, thread count and seed give the same bytes.
         text_dim: width of the package's text vectors, a multiple of 64.
@@ -180,7 +183,9 @@ def build(
     """
     path = Path(out)
     _check(interactions, items, path, split, preset, save_full, overwrite)
-    run = _Run(Progress(quiet=quiet), seed=seed, preset=preset)
+    if min_users < 1:
+        raise UsageError(f"min_users is {min_users}; expected 1 or more")
+    run = _Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users)
     with run.stage("reading"):
         mapping = dict(columns or {})
         table = None if items is None else read_items(items, columns=_roles(mapping, ITEM_ROLES))
@@ -197,6 +202,7 @@ def build(
         assert texts is not None
         fitted = _text_only(table, texts)
     else:
+        assert events is not None  # where the dataset comes from
         run.progress.say(f"{events!r}\n{dataset!r}")
         fitted = _fit(run, dataset, texts, weak_interactions(events, dataset))
 
@@ -245,10 +251,11 @@ def build(
 class _Run:
     """What every stage needs: progress, the clock, the seed, the preset."""
 
-    def __init__(self, progress: Progress, *, seed: int, preset: str) -> None:
+    def __init__(self, progress: Progress, *, seed: int, preset: str, min_users: int) -> None:
         self.progress = progress
         self.seed = seed
         self.preset = preset
+        self.min_users = min_users
         self.threads = os.cpu_count() or 1
         self.seconds: dict[str, float] = {}
 
@@ -355,12 +362,13 @@ def _fit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix) ->
             text=text,
             full_text=full_text,
             weak=weak,
+            min_users=run.min_users,
             grid=GRIDS[run.preset],
             seed=run.seed,
             threads=run.threads,
             progress=lambda _: tick(1),
         )
-    return _from_tuned(dataset, tuned, text)
+    return _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
 
 
 def _refit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix, fitted: _Fitted) -> _Fitted:
@@ -375,14 +383,7 @@ def _refit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix, 
         seed=run.seed,
         threads=run.threads,
     )
-    return _from_tuned(dataset, tuned, text)
-
-
-def _from_tuned(dataset: Dataset, tuned: Tuned, text: NDArray[np.float32] | None) -> _Fitted:
-    stored = replace(
-        tuned.full, neighbours=tuned.neighbours, text=text, steps=tuned.package.steps, blend=tuned.package.blend
-    )
-    return _Fitted(dataset.items, tuned.full, stored, tuned)
+    return _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
 
 
 def _text_only(table: Items, texts: _Texts) -> _Fitted:

@@ -30,6 +30,7 @@ class Grid:
     """
 
     dim: int = 64
+    full_dim: tuple[int, ...] = (64, 128)
     alpha: tuple[float, ...] = (5.0, 3.0, 10.0)
     regularization: tuple[float, ...] = (30.0, 10.0)
     iterations: int = 15
@@ -77,19 +78,16 @@ class Tuned:
 
     Attributes:
         full: the float32 model with its blend.
-        package: the package form (tables through 8 bits, CG fold-in) with its own blend.
-        neighbours: csr float32[I, I] that the package stores; `factors` and `popularity` are those of `full`.
-        settings: chosen settings of "factors", "neighbours" and "full_neighbours", what `refit` reads.
-        full_fit, package_fit: how the blends were found.
+        stored: what the package stores, still in float32: its tables, projected texts, CG steps, and the blend
+            fitted on their 8-bit form.
+        settings: chosen settings of "factors" and "neighbours" of the package, and of "full_factors" and
+            "full_neighbours"; what `refit` reads.
         trials: everything that was tried, in order.
     """
 
     full: FullModel
-    package: FullModel
-    neighbours: csr_matrix
+    stored: FullModel
     settings: dict[str, _Settings]
-    full_fit: blend.BlendFit
-    package_fit: blend.BlendFit
     trials: list[Trial] = field(default_factory=list)
 
 
@@ -101,6 +99,7 @@ def tune(
     text: NDArray[np.float32] | None = None,
     full_text: NDArray[np.float32] | None = None,
     weak: csr_matrix | None = None,
+    min_users: int = 1,
     grid: Grid = QUICK,
     seed: int = 0,
     threads: int = 1,
@@ -115,6 +114,7 @@ def tune(
         text: projected item texts float32[I, D] as the package holds them, or None.
         full_text: the teacher's own item texts for the full model; `text` by default.
         weak: csr float32[U, I], 1 for each interaction of a train user that is not positive; or None.
+        min_users: see `neighbours.fit_dense`.
         grid: what to try.
         seed: of ALS and of the draw of validation users.
         threads: ALS threads.
@@ -138,21 +138,32 @@ def tune(
         popularity=popularity.fit(train),
     )
     beside = bench.samples(others)
-    (full_table, package_table), chosen = _tune_neighbours(train, weak, text, grid, bench, record)
-    base = replace(others, neighbours=full_table)
-    full, full_fit = bench.blended(base)
+    (full_table, package_table), chosen = _tune_neighbours(train, weak, text, grid, bench, record, min_users=min_users)
+
+    # The table that was best under the default blend need not be under its own, and the full model may be wider:
+    # it is whatever validation finds best.
+    tables = {"full_neighbours": full_table}
     if package_table is not full_table:
-        # The table that was best under the default blend need not be under its own: the full model is the better.
-        other, other_fit = bench.blended(replace(base, neighbours=package_table))
-        if (other_fit.objective or 0) > (full_fit.objective or 0):
-            full, full_fit = other, other_fit
-            chosen["full_neighbours"] = chosen["neighbours"]
-    coded = package_form(replace(base, neighbours=package_table), text=text, steps=None)
+        tables["neighbours"] = package_table
+    settings_of = dict(chosen)
+    best: tuple[float, FullModel] | None = None
+    for dim in grid.full_dim:
+        wide = {**factor_settings, "dim": dim}
+        fitted = best_factors if wide == factor_settings else _fit_factors(train, wide, seed=seed, threads=threads)
+        for name, table in tables.items():
+            model, fit = bench.blended(replace(others, factors=fitted, neighbours=table))
+            if best is None or (fit.objective or 0) > best[0]:
+                best = fit.objective or 0, model
+                chosen |= {"full_factors": wide, "full_neighbours": settings_of[name]}
+    assert best is not None
+
+    stored = replace(others, neighbours=package_table, text=text)
+    coded = package_form(stored, text=text, steps=None)
     assert coded.factors is not None
     steps = factors.choose_steps(coded.factors.table, histories=bench.histories, alpha=best_factors.alpha)
-    package, package_fit = bench.blended(replace(coded, steps=steps))
-    settings = {"factors": {**factor_settings, "steps": steps}, **chosen}
-    return Tuned(full, package, package_table, settings, full_fit, package_fit, trials)
+    package, _ = bench.blended(replace(coded, steps=steps))
+    stored = replace(stored, steps=steps, blend=package.blend)
+    return Tuned(best[1], stored, {"factors": {**factor_settings, "steps": steps}, **chosen}, trials)
 
 
 def refit(
@@ -166,30 +177,30 @@ def refit(
     threads: int = 1,
 ) -> Tuned:
     """The same settings and blends with every table fitted on `train`, for example on all rows of a build."""
-    chosen = tuned.settings["factors"]
-    fitted = factors.fit(
-        train,
-        dim=int(chosen["dim"] or 0),
-        alpha=float(chosen["alpha"] or 0),
-        regularization=float(chosen["regularization"] or 0),
-        iterations=int(chosen["iterations"] or 0),
-        seed=seed,
-        threads=threads,
+    chosen = tuned.settings
+    narrow, wide = chosen["factors"], chosen["full_factors"]
+    fitted = _fit_factors(train, narrow, seed=seed, threads=threads)
+    fitted_full = fitted if wide["dim"] == narrow["dim"] else _fit_factors(train, wide, seed=seed, threads=threads)
+    dense = _dense(train, weak, text, chosen["neighbours"])
+    table = _pruned(dense, chosen["neighbours"])
+    if chosen["full_neighbours"] == chosen["neighbours"]:
+        full_table = table
+    else:
+        if any(chosen["full_neighbours"][name] != chosen["neighbours"][name] for name in _DENSE):
+            dense = _dense(train, weak, text, chosen["full_neighbours"])
+        full_table = _pruned(dense, chosen["full_neighbours"])
+    popular = popularity.fit(train)
+    return replace(
+        tuned,
+        full=replace(
+            tuned.full,
+            factors=fitted_full,
+            neighbours=full_table,
+            text=text if full_text is None else full_text,
+            popularity=popular,
+        ),
+        stored=replace(tuned.stored, factors=fitted, neighbours=table, text=text, popularity=popular),
     )
-    full_table, package_table = (
-        _pruned(_dense(train, weak, text, tuned.settings[name]), tuned.settings[name])
-        for name in ("full_neighbours", "neighbours")
-    )
-    full = replace(
-        tuned.full,
-        factors=fitted,
-        neighbours=full_table,
-        text=text if full_text is None else full_text,
-        popularity=popularity.fit(train),
-    )
-    package = package_form(replace(full, neighbours=package_table), text=text, steps=tuned.package.steps)
-    package = replace(package, blend=tuned.package.blend)
-    return replace(tuned, full=full, package=package, neighbours=package_table)
 
 
 def _dense(
@@ -202,13 +213,35 @@ def _dense(
         liked = np.bincount(train.indices, minlength=train.shape[1]) > 0
         interactions = csr_matrix(train + strength * (weak @ diags(liked.astype(np.float32))))
     l2, text_weight, dropout = (float(settings[name] or 0) for name in ("l2", "text_weight", "dropout"))
-    return neighbours.fit_dense(interactions, text=text, l2=l2, text_weight=text_weight, dropout=dropout)
+    return neighbours.fit_dense(
+        interactions,
+        text=text,
+        l2=l2,
+        text_weight=text_weight,
+        dropout=dropout,
+        min_users=int(settings["min_users"] or 1),
+    )
 
 
 def _pruned(model: neighbours.ItemModel, settings: _Settings) -> csr_matrix:
     keep = settings["keep"]
     return neighbours.prune(model, keep=None if keep is None else int(keep), refit=bool(settings["refit"]))
 
+
+def _fit_factors(train: csr_matrix, settings: _Settings, *, seed: int, threads: int) -> factors.Factors:
+    return factors.fit(
+        train,
+        dim=int(settings["dim"] or 0),
+        alpha=float(settings["alpha"] or 0),
+        regularization=float(settings["regularization"] or 0),
+        iterations=int(settings["iterations"] or 0),
+        seed=seed,
+        threads=threads,
+    )
+
+
+_DENSE = ("weak_weight", "l2", "text_weight", "dropout", "min_users")
+"""The settings of the neighbours that the dense solve depends on; the others only prune it."""
 
 _Record = Callable[[str, _Settings, FullModel, float], float]
 
@@ -221,21 +254,13 @@ def _tune_factors(
         if best is not None and not bench.users:
             break
         started = time.perf_counter()
-        fitted = factors.fit(
-            train,
-            dim=grid.dim,
-            alpha=alpha,
-            regularization=regularization,
-            iterations=grid.iterations,
-            seed=seed,
-            threads=threads,
-        )
         settings: _Settings = {
             "dim": grid.dim,
             "alpha": alpha,
             "regularization": regularization,
             "iterations": grid.iterations,
         }
+        fitted = _fit_factors(train, settings, seed=seed, threads=threads)
         objective = record("factors", settings, FullModel(factors=fitted), started)
         if best is None or objective > best[0]:
             best = objective, fitted, settings
@@ -250,6 +275,8 @@ def _tune_neighbours(
     grid: Grid,
     bench: Bench,
     record: _Record,
+    *,
+    min_users: int,
 ) -> tuple[tuple[csr_matrix, csr_matrix], dict[str, _Settings]]:
     """(Full model's table, package's table) and the settings of both."""
     best: dict[str, tuple[float, csr_matrix, _Settings]] = {}
@@ -262,7 +289,7 @@ def _tune_neighbours(
         if keep is not None or not again
     ]
     for values in product(weak_weights, grid.l2, text_weights, grid.dropout):
-        settings: _Settings = dict(zip(("weak_weight", "l2", "text_weight", "dropout"), values, strict=True))
+        settings: _Settings = dict(zip(_DENSE, (*values, min_users), strict=True))
         started = time.perf_counter()
         dense = _dense(train, weak, text, settings)
         for keep, again in prunings:
