@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pocketrec.errors import EngineError, PackageError, PocketrecError
+from pocketrec.errors import PackageError, PocketrecError
 from pocketrec.package import Package
 
 GOLDEN = "golden.json"
 GOLDEN_TOLERANCE = 0.01
 """Largest gap between a golden score and an engine's, as a share of the largest score of its list. Engines may
 round the 8-bit query differently by one step, which moves a score by a few thousandths of that."""
+GOLDEN_DEPTH = 100
+"""How many ranks below a golden list its items are looked for: engines may order equal scores differently."""
+MAX_GOLDEN = 1000
+"""Cases that are run at most; exporters write a dozen."""
+FINGERPRINTS = {
+    "catalogue": ("catalogue/id.offset", "catalogue/id.text"),
+    "encoder": ("tokens/value", "tokens/scale", "tokenizer/vocab.offset", "tokenizer/vocab.text"),
+}
+"""The arrays that each fingerprint of the manifest stands for."""
 
 
 def describe_package(package: Package) -> dict[str, Any]:
@@ -103,40 +114,72 @@ def _figures(figures: Any) -> str:
 def verify_package(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Check every hash, then run the golden cases on each engine.
 
-    An engine that is not installed is reported and is no failure; one that disagrees is.
+    An engine that cannot run here (not installed, of another version, no graph for it) is reported and is no
+    failure. One that fails to open or to answer, or that disagrees with the golden cases, is.
 
     Raises:
-        PackageError: a hash or a structural rule is broken, or the golden cases cannot be read.
+        PackageError: a hash, a fingerprint or a structural rule is broken, or the golden cases cannot be read.
     """
-    from pocketrec.engine import ENGINES, open_engine
-    from pocketrec.recommender import Recommender
+    from pocketrec.engine import ENGINES
 
     with Package.open(path) as package:
-        facts: dict[str, Any] = {
+        check_fingerprints(package)
+        cases = read_golden(package)
+        return {
             "id": package.id,
             "bytes": package.size_bytes,
             "entries": len(package.manifest.entries) + 1,
-            "engines": {},
+            "engines": {name: _run_golden(package, name, cases) for name in ENGINES},
         }
-        cases = read_golden(package)
-        for name in ENGINES:
-            try:
-                engine = open_engine(package, name)
-            except EngineError as error:
-                facts["engines"][name] = {"ok": True, "ran": False, "message": f"not run: {error}"}
-                continue
-            gaps = [_gap(Recommender(package, engine), case) for case in cases]
-            worst = max(gaps, default=0.0)
-            facts["engines"][name] = {
-                "ok": worst <= GOLDEN_TOLERANCE,
-                "ran": True,
-                "cases": len(cases),
-                "largest_gap": worst,
-                "message": f"{len(cases)} golden cases, largest score gap {100 * worst:.3f} % "
-                f"({'ok' if worst <= GOLDEN_TOLERANCE else f'more than {100 * GOLDEN_TOLERANCE:g} %: do not use it'})",
-            }
+
+
+def _run_golden(package: Package, name: str, cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """What became of the golden cases on one engine."""
+    from pocketrec.engine import open_engine
+    from pocketrec.engine_onnx import unusable
+    from pocketrec.recommender import Recommender
+
+    try:
+        reason = unusable(package) if name == "onnx" else None
+        if reason is not None:
+            return {"ok": True, "ran": False, "message": f"not run: {reason}"}
+        engine = open_engine(package, name)
+        try:
+            recommender = Recommender(package, engine)
+            worst = max((_gap(recommender, case) for case in cases), default=0.0)
+        finally:
             engine.close()
-    return facts
+    except PocketrecError as error:
+        return {"ok": False, "ran": False, "message": f"failed: {error}"}
+    ok = worst <= GOLDEN_TOLERANCE
+    return {
+        "ok": ok,
+        "ran": True,
+        "cases": len(cases),
+        "largest_gap": worst,
+        "message": f"{len(cases)} golden cases, largest score gap {100 * worst:.3f} % "
+        f"({'ok' if ok else f'more than {100 * GOLDEN_TOLERANCE:g} %: do not use it'})",
+    }
+
+
+def check_fingerprints(package: Package) -> None:
+    """Check the hashes by which profiles and caches recognize a catalogue and an encoder.
+
+    Raises:
+        PackageError: one is not the SHA-256 of the arrays that it stands for.
+    """
+    manifest = package.manifest
+    for key, part in (("catalogue", manifest.catalogue), ("encoder", manifest.encoder)):
+        if part is None:
+            continue
+        digest = hashlib.sha256()
+        for name in FINGERPRINTS[key]:
+            digest.update(package.blob(name))
+        if digest.hexdigest() != part.fingerprint:
+            raise PackageError(
+                f"manifest: {key}.fingerprint is {part.fingerprint[:16]}..., "
+                f"the SHA-256 of {', '.join(FINGERPRINTS[key])} is {digest.hexdigest()[:16]}..."
+            )
 
 
 def read_golden(package: Package) -> list[dict[str, Any]]:
@@ -149,16 +192,38 @@ def read_golden(package: Package) -> list[dict[str, Any]]:
         return []
     try:
         cases = json.loads(bytes(package.blob(GOLDEN)))["cases"]
+        if not isinstance(cases, list) or len(cases) > MAX_GOLDEN:
+            raise ValueError(f"expected a list of at most {MAX_GOLDEN}")
         for case in cases:
-            if case["verb"] not in _VERBS or len(case["items"]) != len(case["scores"]):
-                raise ValueError("unknown verb, or items and scores of different length")
-            if case["verb"] == "recommend" and not all(isinstance(pair, list) for pair in case["argument"]):
-                raise ValueError("a history that is not a list of pairs")
-            if not np.isfinite(np.asarray(case["scores"], np.float64)).all():
-                raise ValueError("a score that is not finite")
+            _check_case(case)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise PackageError(f"{GOLDEN} is not a list of golden cases: {error}") from error
-    return list(cases)
+    return cases
+
+
+def _check_case(case: dict[str, Any]) -> None:
+    """Raises one of the errors that `read_golden` turns into a PackageError."""
+    verb, argument, items, scores = (case[key] for key in ("verb", "argument", "items", "scores"))
+    if verb not in _VERBS:
+        raise ValueError(f"unknown verb {verb!r:.80}")
+    if not (_is_history(argument) if verb == "recommend" else isinstance(argument, str)):
+        raise ValueError(f"{verb} takes {'[id, number] pairs' if verb == 'recommend' else 'a string'}")
+    if not (isinstance(items, list) and all(isinstance(item, str) for item in items)):
+        raise ValueError("items that are not strings")
+    if not (isinstance(scores, list) and all(map(_is_finite, scores))):
+        raise ValueError("a score that is not a finite number")
+    if len(items) != len(scores):
+        raise ValueError(f"{len(items)} items, but {len(scores)} scores")
+
+
+def _is_history(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and _is_finite(pair[1]) for pair in value
+    )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 _VERBS: dict[str, Callable[[Any, Any, int], Any]] = {
@@ -180,14 +245,26 @@ def golden_case(recommender: Any, verb: str, argument: Any, k: int = 10) -> dict
 
 
 def _gap(recommender: Any, case: dict[str, Any]) -> float:
-    """The largest score difference at any rank, relative to the largest score; 1 where the call fails."""
-    try:
-        found = golden_case(recommender, case["verb"], case["argument"], len(case["items"]))
-    except PocketrecError:
+    """The largest score difference, at any rank and of any golden item, relative to the largest score.
+
+    A golden item beyond the ranks looked at is taken to score what the last of them does, or
+    what it should if that is less. Where there are no further ranks it is no answer at all, and the gap is 1.
+
+    Raises:
+        PocketrecError: the engine cannot answer.
+    """
+    items, wanted = case["items"], np.asarray(case["scores"], np.float64)
+    asked = len(items) + GOLDEN_DEPTH
+    found = golden_case(recommender, case["verb"], case["argument"], asked)
+    score_of = dict(zip(found["items"], found["scores"], strict=True))
+    complete = len(score_of) < asked
+    if len(score_of) < len(items) or (score_of and not items) or (complete and not score_of.keys() >= set(items)):
         return 1.0
-    if len(found["scores"]) != len(case["scores"]):
-        return 1.0
-    wanted = np.asarray(case["scores"], np.float64)
+    lowest = min(score_of.values(), default=0.0)
+    by_rank = wanted - np.asarray(found["scores"][: len(items)], np.float64)
+    by_item = wanted - np.array(
+        [score_of.get(item, min(lowest, score)) for item, score in zip(items, wanted, strict=True)]
+    )
     size = np.abs(wanted).max(initial=0.0) or 1.0
-    gap = float((np.abs(wanted - np.asarray(found["scores"])) / size).max(initial=0.0))
+    gap = float(np.abs([by_rank, by_item]).max(initial=0.0) / size)
     return gap if np.isfinite(gap) else 1.0
