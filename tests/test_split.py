@@ -10,6 +10,7 @@ import pytest
 from pocketrec.errors import DataError, UsageError
 from pocketrec_export.read import read_interactions
 from pocketrec_export.split import MIN_USERS, PARTS, Split, make_dataset, make_split, read_split, write_split
+from pocketrec_export.weak import weak_interactions
 
 DATA = Path(os.environ.get("POCKETREC_EVAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -194,6 +195,36 @@ def test_a_split_of_other_interactions_is_refused() -> None:
         make_dataset(strangers, split)
     with pytest.raises(DataError, match="no train rows"):
         make_dataset(read_interactions(WORLD), read_split(WORLD[WORLD.part != "train"]))
+
+
+@pytest.mark.parametrize(
+    ("row", "part", "said"),
+    [
+        (
+            4,
+            "train",
+            "1 users of the split are in more than one of train, val and test, for example user 'v' in train and",
+        ),
+        (0, "test_out", "for example user 't1' in train and test"),
+        (9, "val_in", "for example user 'w' in val and test"),
+        (9, "test_out", "1 users of the split have rows in test_out and none in test_in, for example user 'w'"),
+    ],
+)
+def test_a_split_that_would_measure_nothing_is_refused(row: int, part: str, said: str) -> None:
+    frame = WORLD.copy()
+    frame.loc[row, "part"] = part
+    with pytest.raises(DataError, match=said):
+        make_dataset(read_interactions(WORLD), read_split(frame[["user", "item", "part"]]))
+
+
+def test_low_ratings_of_train_users_are_weak_and_of_held_out_users_unused() -> None:
+    low = pd.DataFrame(
+        [("t1", "a", 2, 1), ("v", "b2", 1, 1), ("w", "a", 1, 1)], columns=["user", "item", "timestamp", "value"]
+    )
+    data = read_interactions(pd.concat([WORLD.assign(value=5), low]), value="rating")
+    fold = make_dataset(data, read_split(WORLD[["user", "item", "part"]]))
+    assert fold.items == ["hit", "a", "b"]
+    assert weak_interactions(data, fold).toarray().tolist() == [[0, 1, 0], [0, 0, 0]]
 
 
 def test_split_rows_below_the_condition_are_used_and_noted() -> None:

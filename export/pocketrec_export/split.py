@@ -321,13 +321,15 @@ def make_dataset(
         confidence: Entries of ``train``: "one", or "log": log2(1 + value) where the values are counts.
 
     Raises:
-        DataError: Rows of the split are not among the interactions, or train has no row.
+        DataError: Rows of the split are not among the interactions, a user is in more than one of train,
+            validation and test, a held-out user has targets and no history, or train has no row.
     """
     notes: list[Note] = []
     if split is None:
         rows, part = _positive_rows(interactions), np.zeros(int(interactions.is_positive.sum()), np.int8)
     else:
         rows, part = _match(interactions, split), split.part
+        _check_heldout(split)
         others = int(np.sum(~interactions.is_positive[rows]))
         if others:
             notes.append(Note(f"split rows not positive under {interactions.positive}, used anyway", others))
@@ -383,6 +385,28 @@ def _match(interactions: Interactions, split: Split) -> NDArray[np.int64]:
             "the split belongs to other interactions, or their rows were removed as unusable"
         )
     return rows
+
+
+def _check_heldout(split: Split) -> None:
+    """Figures on users that a model has seen, or that show it nothing, mean nothing."""
+    has = np.zeros((len(split.users), len(PARTS)), np.bool_)
+    has[split.user_index, split.part] = True
+    groups = np.stack([has[:, 0], has[:, 1] | has[:, 2], has[:, 3] | has[:, 4]], axis=1)
+    shared = np.flatnonzero(groups.sum(axis=1) > 1)
+    if len(shared):
+        first = [name for name, there in zip(("train", "val", "test"), groups[shared[0]], strict=True) if there]
+        raise DataError(
+            f"{len(shared):,} users of the split are in more than one of train, val and test, for example user "
+            f"{split.users[shared[0]]!r} in {' and '.join(first)}; expected each user's rows in one of them"
+        )
+    for name in ("val", "test"):
+        rows_in, rows_out = (has[:, PARTS.index(f"{name}_{side}")] for side in ("in", "out"))
+        mute = np.flatnonzero(rows_out & ~rows_in)
+        if len(mute):
+            raise DataError(
+                f"{len(mute):,} users of the split have rows in {name}_out and none in {name}_in, for example user "
+                f"{split.users[mute[0]]!r}; expected at least one row of history for each"
+            )
 
 
 def _heldout(

@@ -12,7 +12,8 @@ from pocketrec_export.split import Dataset
 def weak_interactions(interactions: Interactions, dataset: Dataset) -> csr_matrix:
     """1 for each interaction of a train user that is not positive, csr float32[U, I] in the dataset's order.
 
-    Held-out users' rows are not looked at, and pairs that are in ``dataset.train`` are left out.
+    No row of a held-out user is used, because `make_dataset` lets none of them be a train user; and pairs that are
+    in ``dataset.train`` are left out.
 
     Args:
         interactions: clean interactions, the source of `dataset`.
