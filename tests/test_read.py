@@ -347,6 +347,8 @@ def test_positive_expressions() -> None:
         with pytest.raises(UsageError, match="expected 'value', one of >= > <= < =="):
             Positive.parse(text)
     assert str(Positive.default("rating", np.array([4.5]))) == "value>=3.6"
+    for text in ("value>=1234567", "value<0.123456789", "value==4", "value>1e+300", "value>-2.5"):
+        assert str(Positive.parse(text)) == text
     frame = pd.DataFrame({"user": ["u"], "item": ["i"]})
     with pytest.raises(UsageError, match="needs a value column"):
         read_interactions(frame, positive="value>=4")

@@ -118,4 +118,5 @@ class Positive:
             return np.asarray(COMPARE[self.comparison](values, self.threshold), dtype=np.bool_)
 
     def __str__(self) -> str:
-        return f"value{self.comparison}{self.threshold:g}"
+        # The shortest digits that read back as the same number; `:g` would round to six of them.
+        return f"value{self.comparison}{repr(self.threshold).removesuffix('.0')}"
