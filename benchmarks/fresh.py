@@ -29,7 +29,13 @@ def main() -> int:
         started = time.perf_counter()
         install = subprocess.run(["make", ".venv/.ready"], cwd=folder, check=False)
         installed = time.perf_counter()
-        done = subprocess.run(["make", args.target], cwd=folder, check=False)
+        log: list[str] = []
+        with subprocess.Popen(
+            ["make", args.target], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as done:
+            for line in done.stdout or ():
+                print(line, end="", flush=True)
+                log.append(line.rstrip())
         finished = time.perf_counter()
         row = {
             "target": args.target,
@@ -37,6 +43,7 @@ def main() -> int:
             "run_s": round(finished - installed, 1),
             "total_s": round(finished - started, 1),
             "exit_code": install.returncode or done.returncode,
+            "printed": [line for line in log if not line.endswith(" ...")],
         }
     print(f"make {args.target}: installed in {row['install_s']} s, ran in {row['run_s']} s, exit {row['exit_code']}")
     print(f"wrote {save(f'fresh-{args.target}', [row])}")

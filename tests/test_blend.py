@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pocketrec.manifest import BlendTerm
 from pocketrec_export import blend, content, popularity
-from pocketrec_export.blend import Samples, Term
+from pocketrec_export.blend import Samples
 from scipy.sparse import csr_matrix
 
 NAMES = ("factors", "neighbours", "content", "popularity")
@@ -111,14 +112,14 @@ def test_ties_rank_the_lower_position_first() -> None:
 
 
 def test_weights_follow_the_formula() -> None:
-    terms = {"factors": Term(2.0, 0.5), "content": Term(3.0, 1.0), "popularity": Term(0.25, 0.0)}
+    terms = {"factors": BlendTerm(2.0, 0.5), "content": BlendTerm(3.0, 1.0), "popularity": BlendTerm(0.25, 0.0)}
     vector = blend.weights(terms, names=tuple(terms), total=4.0)
     np.testing.assert_array_equal(vector, np.array([1.0, 0.75, 0.25], np.float32))
     assert vector.dtype == np.float32
 
 
 def test_empty_history_leaves_only_popularity() -> None:
-    terms = {"factors": Term(2.0, 0.5), "popularity": Term(0.25, 0.0)}
+    terms = {"factors": BlendTerm(2.0, 0.5), "popularity": BlendTerm(0.25, 0.0)}
     assert blend.weights(terms, names=tuple(terms), total=0.0).tolist() == [0.0, 0.25]
 
 

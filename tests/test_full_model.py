@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pocketrec.errors import DataError
+from pocketrec.manifest import BlendTerm
 from pocketrec_export import factors, full_model, neighbours, popularity, read, split, tune
-from pocketrec_export.blend import Term
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.heldout import Bench
 from pocketrec_export.quantize import sparse_blocks
@@ -21,10 +21,10 @@ from scipy.sparse import csr_matrix
 
 ITEMS = 40
 BLEND = {
-    "factors": Term(1.0, 0.0),
-    "neighbours": Term(2.0, 0.5),
-    "content": Term(0.5, 1.0),
-    "popularity": Term(0.1, 0.0),
+    "factors": BlendTerm(1.0, 0.0),
+    "neighbours": BlendTerm(2.0, 0.5),
+    "content": BlendTerm(0.5, 1.0),
+    "popularity": BlendTerm(0.1, 0.0),
 }
 
 
@@ -105,7 +105,7 @@ def test_empty_history_is_popularity(model: FullModel) -> None:
 
 
 def test_ties_go_to_the_lower_index() -> None:
-    flat = FullModel(popularity=np.ones(6, np.float32), blend={"popularity": Term(1.0, 0.0)})
+    flat = FullModel(popularity=np.ones(6, np.float32), blend={"popularity": BlendTerm(1.0, 0.0)})
     assert flat.recommend(np.array([1]), np.ones(1, np.float32), k=3).tolist() == [0, 2, 3]
 
 

@@ -14,21 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec import __version__
 from pocketrec.inspection import GOLDEN, golden_case
-from pocketrec.manifest import BLOCK, FORMAT, HISTORY_SIGNALS, SIGNALS
+from pocketrec.manifest import BLOCK, FORMAT, HISTORY_SIGNALS, SIGNALS, BlendTerm
 from pocketrec.recommender import Recommender, open_package
 
-from pocketrec_export.blend import Term, to_manifest
+from pocketrec_export.blend import to_manifest
 from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
 from pocketrec_export.graphs import encoder_graph, ranker_graph
 from pocketrec_export.quantize import quantize_rows, sparse_blocks
 from pocketrec_export.read import Items
-from pocketrec_export.student import Student
+from pocketrec_export.student import MAX_TOKENS, Student
 from pocketrec_export.teacher import Teacher
 from pocketrec_export.tokenizer_tables import tokenizer_arrays
 from pocketrec_export.writer import string_table, write_package
 
 MIN_ONNXRUNTIME = "1.25"
-MAX_QUERY_TOKENS = 256
 BLOCK_BUDGET = 8192
 """Blocks of one call: 131,072 neighbour entries, several times what a history of 500 popular items touches."""
 
@@ -101,12 +100,13 @@ def assemble(
             "kind": "static",
             "tokenizer": "wordpiece",
             "dim": student.tokens.shape[1],
-            "max_tokens": MAX_QUERY_TOKENS,
+            "max_tokens": MAX_TOKENS,
             "lowercase": True,
             "unknown": "[UNK]",
             "normalize": True,
             "teacher": teacher.name,
             "teacher_sha256": teacher.sha256,
+            "teacher_recipe": dict(teacher.recipe),
         }
     graphs: dict[str, Any] = {"ranker": "graphs/ranker.onnx", "encoder": None, "min_onnxruntime": MIN_ONNXRUNTIME}
     files = {"graphs/ranker.onnx": ("graph", ranker_graph(signals, arrays=arrays))}
@@ -158,11 +158,11 @@ def _blends(model: FullModel, *, search: bool) -> dict[str, dict[str, dict[str, 
     personal = {name: term for name, term in recommend.items() if name in HISTORY_SIGNALS}
     similar = dict(personal)
     if model.text is not None:
-        similar["content"] = Term(SIMILAR_CONTENT, 1.0)
+        similar["content"] = BlendTerm(SIMILAR_CONTENT, 1.0)
     searching = {}
     if search:
-        searching = {name: Term(term.weight * SEARCH_HISTORY, term.power) for name, term in personal.items()}
-        searching["semantic"] = Term(1.0, 0.0)
+        searching = {name: BlendTerm(term.weight * SEARCH_HISTORY, term.power) for name, term in personal.items()}
+        searching["semantic"] = BlendTerm(1.0, 0.0)
     return {"recommend": to_manifest(recommend), "search": to_manifest(searching), "similar": to_manifest(similar)}
 
 

@@ -14,12 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-
-SIGNALS = ("factors", "neighbours", "content", "semantic", "popularity")
-"""Fixed order of all sums over signals."""
-
-HISTORY_SIGNALS = ("factors", "neighbours", "content")
-"""Signals that grow with the history and therefore carry a power; the others have power 0."""
+from pocketrec.manifest import HISTORY_SIGNALS, BlendTerm
 
 POWERS = (0.0, 0.5, 1.0)
 
@@ -42,26 +37,18 @@ _MAX_CELLS = 60_000_000  # float32 signal values held at once: 240 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """One signal's part: its contribution is weight * (sum |c|)^(-power) * x."""
-
-    weight: float
-    power: float
-
-
-@dataclass(frozen=True, slots=True)
 class BlendFit:
     """What `fit` found.
 
     Attributes:
-        blend: signal name -> `Term`, in the fixed order; a dropped signal has weight 0.
+        blend: signal name -> `BlendTerm`, in the fixed order; a dropped signal has weight 0.
         share: each signal's share of the spread of the score.
         objective: mean NDCG@10 + NDCG@100 on the validation users, None without users.
         loss_without: what the objective loses when a signal is left out and the rest stays as it is.
         users: how many users it was chosen on.
     """
 
-    blend: dict[str, Term]
+    blend: dict[str, BlendTerm]
     share: dict[str, float]
     objective: float | None
     loss_without: dict[str, float]
@@ -89,7 +76,7 @@ class Samples:
     wanted: NDArray[np.int64]
 
 
-def weights(blend: Mapping[str, Term], *, names: Sequence[str], total: float) -> NDArray[np.float32]:
+def weights(blend: Mapping[str, BlendTerm], *, names: Sequence[str], total: float) -> NDArray[np.float32]:
     """The weight vector float32[S] an engine takes: w_s * total^(-a_s); history signals are 0 without history."""
     return np.array(
         [
@@ -102,7 +89,7 @@ def weights(blend: Mapping[str, Term], *, names: Sequence[str], total: float) ->
     )
 
 
-def to_manifest(blend: Mapping[str, Term]) -> dict[str, dict[str, float]]:
+def to_manifest(blend: Mapping[str, BlendTerm]) -> dict[str, dict[str, float]]:
     """``{signal: {"weight": w, "power": a}}``, without the signals of weight zero."""
     return {n: {"weight": t.weight, "power": t.power} for n, t in blend.items() if t.weight != 0}
 
@@ -194,10 +181,10 @@ class _Search:
                 self._spread[name, power] = float(typical) if typical > _CONSTANT else 1.0
         self._measure = _ndcg_measure(samples)
 
-    def blend(self, state: _State) -> dict[str, Term]:
+    def blend(self, state: _State) -> dict[str, BlendTerm]:
         share = _normal(state.share)
         # Scaled so that typical scores have a spread of one, whatever the signals' own scales are.
-        return {n: Term(share[n] / self._spread[n, state.power[n]], state.power[n]) for n in self._samples.names}
+        return {n: BlendTerm(share[n] / self._spread[n, state.power[n]], state.power[n]) for n in self._samples.names}
 
     def quality(self, state: _State) -> float:
         blend = self.blend(state)

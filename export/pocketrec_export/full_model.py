@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pocketrec.errors import DataError
+from pocketrec.manifest import SIGNALS, BlendTerm
 from scipy.sparse import csr_matrix
 
 from pocketrec_export import content, factors, neighbours
-from pocketrec_export.blend import SIGNALS, Term, weights
+from pocketrec_export.blend import weights
 from pocketrec_export.quantize import dequantize_rows, quantize_rows, sparse_blocks
 
 MAX_HISTORY = 512
@@ -43,7 +44,7 @@ class FullModel:
     neighbours: csr_matrix | None = None
     text: NDArray[np.float32] | None = None
     popularity: NDArray[np.float32] | None = None
-    blend: Mapping[str, Term] = field(default_factory=dict)
+    blend: Mapping[str, BlendTerm] = field(default_factory=dict)
     steps: int | None = None
 
     @property
@@ -104,7 +105,7 @@ class FullModel:
 
     def weights(self, total: float) -> NDArray[np.float32]:
         """Blend weights float32[S] for a history with sum |c| = `total`."""
-        blend = {name: self.blend.get(name, Term(0.0, 0.0)) for name in self.names}
+        blend = {name: self.blend.get(name, BlendTerm(0.0, 0.0)) for name in self.names}
         return weights(blend, names=self.names, total=total)
 
     def recommend(
@@ -167,7 +168,7 @@ class FullModel:
                 neighbours=table,
                 text=array.get("text"),
                 popularity=array.get("popularity"),
-                blend={n: Term(float(t["weight"]), float(t["power"])) for n, t in meta["blend"].items()},
+                blend={n: BlendTerm(float(t["weight"]), float(t["power"])) for n, t in meta["blend"].items()},
                 steps=meta["steps"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from pocketrec.manifest import SIGNALS
 from scipy.sparse import csr_matrix
 
 from pocketrec_export import blend
@@ -42,7 +43,7 @@ class Bench:
         samples = self.samples(model)
         if beside is None:
             return blend.measure(samples, np.ones((len(samples.value), 1), dtype=np.float32))
-        together = sorted((*samples.names, *beside.names), key=blend.SIGNALS.index)
+        together = sorted((*samples.names, *beside.names), key=SIGNALS.index)
         row = [(*samples.names, *beside.names).index(name) for name in together]
         value = np.concatenate((samples.value, beside.value), axis=1)[:, row]
         return blend.measure_default(replace(samples, names=tuple(together), value=value))

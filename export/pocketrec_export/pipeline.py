@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec.errors import UsageError
 from pocketrec.inspection import describe_package
+from pocketrec.manifest import BlendTerm
 from pocketrec.package import Package
 from scipy.sparse import csr_matrix
 
 from pocketrec_export.assemble import Parts, assemble, finish, opened
-from pocketrec_export.blend import Term
 from pocketrec_export.evaluate import compare, table_lines
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
@@ -34,7 +34,7 @@ from pocketrec_export.tune import Tuned, refit, tune
 from pocketrec_export.weak import weak_interactions
 
 TEST_SHARE = VALIDATION_SHARE = 0.15
-TEXT_ONLY = {"content": Term(1.0, 1.0)}
+TEXT_ONLY = {"content": BlendTerm(1.0, 1.0)}
 """Blend of a package without interactions: what the user's items say is all there is."""
 
 

@@ -35,7 +35,7 @@ class Recommender:
         >>> import pocketrec
         >>> with pocketrec.open_sample() as films:
         ...     [film.title for film in films.search("space adventure with robots", k=1)]
-        ['WALL·E (2008)']
+        ['Robots (2005)']
     """
 
     def __init__(self, package: Package, engine: Engine) -> None:
