@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pocketrec.errors import DataError, UsageError
+from pocketrec_export.atomic import whole_folder, write_whole
 from pocketrec_export.read import read_interactions
 from pocketrec_export.split import MIN_USERS, PARTS, Split, make_dataset, make_split, read_split, write_split
 from pocketrec_export.weak import weak_interactions
@@ -116,6 +117,32 @@ def test_write_then_read_is_identity(tmp_path: Path, name: str) -> None:
     write_split(split, tmp_path / name, overwrite=True)
     with pytest.raises(UsageError, match=r"written as .parquet or .csv"):
         write_split(split, tmp_path / "s.txt")
+
+
+def test_files_and_folders_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+
+    def stop(temporary: str) -> None:
+        Path(temporary).write_text("half")
+        raise KeyboardInterrupt
+
+    for earlier in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            write_whole(file, stop)
+        with pytest.raises(KeyboardInterrupt), whole_folder(folder) as place:
+            stop(str(place / "b"))
+        if earlier:
+            assert (file.read_text(), [path.name for path in folder.iterdir()]) == ("whole", ["a"])
+        else:
+            assert list(tmp_path.iterdir()) == []
+            write_whole(file, lambda temporary: Path(temporary).write_text("whole"))
+            with whole_folder(folder) as place:
+                (place / "a").touch()
+    assert file.stat().st_mode & 0o777 == 0o644
+    with whole_folder(folder) as place:
+        (place / "b").touch()
+    assert [path.name for path in folder.iterdir()] == ["b"]
+    assert sorted(tmp_path.iterdir()) == [file, folder]
 
 
 def test_the_digest_sees_ids_and_parts_not_the_order() -> None:

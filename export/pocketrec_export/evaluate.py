@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from pocketrec.errors import DataError, UsageError
 from pocketrec.recommender import Recommender, open_package
 
+from pocketrec_export.atomic import write_whole
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.metrics import DEPTH, UserMetrics, paired_interval, summarize, user_metrics
 from pocketrec_export.progress import Progress
@@ -235,16 +235,3 @@ def write_recs(path: str | os.PathLike[str], dataset: Dataset, ranked: Rankings)
         }
     )
     write_whole(target, lambda temporary: pq.write_table(table, temporary))
-
-
-def write_whole(path: Path, write: Callable[[str], object]) -> None:
-    """Write beside ``path``, then rename, so that a half-written file never has the name."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(temporary)
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 is for secrets
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

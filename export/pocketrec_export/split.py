@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 from pocketrec.errors import DataError, UsageError
 from scipy.sparse import csr_matrix
 
+from pocketrec_export.atomic import write_whole
 from pocketrec_export.columns import id_strings, strings
 from pocketrec_export.files import open_table
 from pocketrec_export.read import Interactions
@@ -289,17 +288,14 @@ def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> N
             "part": pa.array(PARTS, pa.string()).take(pa.array(split.part)),
         }
     )
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            if path.suffix == ".parquet":
-                pq.write_table(table, stream, compression="zstd")
-            else:
-                table.to_pandas().to_csv(stream, index=False)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+    def write(temporary: str) -> None:
+        if path.suffix == ".parquet":
+            pq.write_table(table, temporary, compression="zstd")
+        else:
+            table.to_pandas().to_csv(temporary, index=False)
+
+    write_whole(path, write)
 
 
 # --- the numeric form -----------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ the later wins (the loser's texts are encoded again some day). Deleting it is al
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pocketrec_export.atomic import write_whole
 
 
 class VectorCache:
@@ -42,14 +42,12 @@ class VectorCache:
         self._vectors.update((_digest(text), row) for text, row in zip(texts, vectors, strict=True))
         keys = np.frombuffer(b"".join(self._vectors), np.uint8).reshape(-1, 32)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
+
+        def write(temporary: str) -> None:
+            with open(temporary, "wb") as file:  # by name, numpy would add .npz to it
                 np.savez(file, keys=keys, vectors=np.stack(list(self._vectors.values())))
-            os.replace(temporary, self._path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+
+        write_whole(self._path, write)
 
     def _read(self) -> dict[bytes, NDArray[np.float32]]:
         try:
