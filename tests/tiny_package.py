@@ -33,6 +33,9 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
     arrays |= {f"neighbours/{key}": array for key, array in sparse_blocks(near).items()}
     arrays["popularity/value"] = np.array([1, 0.5, 0.25, 0.5, 0], np.float32)
     arrays |= string_table("tokenizer/vocab", VOCAB, lookup=True)
+    arrays["tokenizer/class.start"] = np.array([0, ord(" "), ord(" ") + 1], np.uint32)
+    arrays["tokenizer/class.value"] = np.array([0, 2, 0], np.uint8)  # a space is a space, all else is kept
+    arrays["tokenizer/map.code"], arrays["tokenizer/map.text"] = np.array([[ord("T")], [ord("t")]], np.uint32)
     return arrays
 
 

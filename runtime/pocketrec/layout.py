@@ -2,8 +2,7 @@
 
 A shape is written in symbols. Some are fixed by the manifest (I items, C categories, d factor width, D text
 width, B block entries), the others (bytes of a blob, T tokens, NB blocks) by the first array that has them;
-each symbol must have the same length everywhere. Arrays not in the table are passed through unchecked, so
-that a part such as the tokenizer can own its tables.
+each symbol must have the same length everywhere. Arrays not in the table are passed through unchecked.
 """
 
 from __future__ import annotations
@@ -87,7 +86,14 @@ GROUPS = (
     ),
     Group(
         lambda m: m.encoder is not None,
-        _dense("tokens", "T", "D") | _strings("tokenizer/vocab", "T", lookup=True),
+        _dense("tokens", "T", "D")
+        | _strings("tokenizer/vocab", "T", lookup=True)
+        | {  # what they say is checked by the tokenizer
+            "tokenizer/class.start": Rule(("uint32",), ("class runs",)),
+            "tokenizer/class.value": Rule(("uint8",), ("class runs",)),
+            "tokenizer/map.code": Rule(("uint32",), ("map rows",)),
+            "tokenizer/map.text": Rule(("uint32",), ("map rows",)),
+        },
     ),
 )
 RULES: Mapping[str, Rule] = {name: rule for group in GROUPS for name, rule in group.rules.items()}
