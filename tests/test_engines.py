@@ -547,6 +547,23 @@ def test_a_graph_for_other_signals_is_refused(tmp_path: Path, tiny: Package) -> 
         engine_onnx.OnnxEngine(_Swapped(tiny, part))
 
 
+@pytest.mark.parametrize("name", ["popularity/value", "neighbours/value", "catalogue/id.text", "text/scales"])
+def test_blocks_of_what_has_none_are_refused(tiny: Package, name: str) -> None:
+    expected = engine_onnx.ExternalTable("float32", (8, 1, 64))
+    with pytest.raises(PackageError):
+        engine_onnx._bind(tiny, f"{name}|blocks", expected)
+
+
+@pytest.mark.parametrize("part", ["value", "scale"])
+def test_blocks_of_a_table_that_no_signal_checks_are_refused(tmp_path: Path, part: str) -> None:
+    """A package may hold a table of any width as long as no signal uses it."""
+    for rows, width in ((8, 65), (8, 32), (8, 0)):
+        arrays = {"factors/value": np.ones((rows, width), np.uint8), "factors/scale": np.ones(rows, np.float32)}
+        package = Package.open(tiny_world(tmp_path / f"{width}", signals=["popularity"], graphs=False, more=arrays))
+        with pytest.raises(PackageError, match="the graph expects"):
+            engine_onnx._bind(package, f"factors/{part}|blocks", engine_onnx.ExternalTable("float32", (8, 1)))
+
+
 class _Swapped(Package):
     """The tables of one package with the graphs of another."""
 

@@ -28,7 +28,12 @@ TINY_VOCABULARY = ("[PAD]", "[UNK]", *TINY_WORDS, "##s")
 
 
 def tiny_world(
-    path: Path, *, signals: Sequence[str] = SIGNALS, graphs: bool = True, settings: Mapping[str, Any] | None = None
+    path: Path,
+    *,
+    signals: Sequence[str] = SIGNALS,
+    graphs: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    more: Mapping[str, NDArray[Any]] | None = None,
 ) -> Path:
     """Eight items on a checkerboard: four teas and four novels, nothing in common but popularity.
 
@@ -41,6 +46,7 @@ def tiny_world(
         signals: Which signals the package has; it has an encoder if ``semantic`` is among them.
         graphs: Whether it holds ONNX graphs.
         settings: Top-level manifest keys to replace.
+        more: Arrays to add.
     """
     group = np.array(TINY_GROUP)
     same = (group[:, None] == group[None, :]).astype(np.float32)
@@ -64,6 +70,7 @@ def tiny_world(
     arrays |= string_table("catalogue/category_name", TINY_CATEGORIES, lookup=True)
     arrays["catalogue/category.start"] = np.arange(9, dtype=np.uint32)
     arrays["catalogue/category.index"] = group.astype(np.uint32)
+    arrays |= more or {}
     return _write(path, signals, arrays, graphs=graphs, settings={"name": "tiny"} | dict(settings or {}))
 
 
@@ -204,7 +211,10 @@ def _write(
         "popularity": {},
     }
     present = {name: all_settings[name] for name in SIGNALS if name in signals}
-    files: dict[str, tuple[str, bytes]] = {"golden.json": ("golden", b'{"cases":[]}'), "MODEL_CARD.md": ("document", b"# Test\n")}
+    files: dict[str, tuple[str, bytes]] = {
+        "golden.json": ("golden", b'{"cases":[]}'),
+        "MODEL_CARD.md": ("document", b"# Test\n"),
+    }
     onnx: dict[str, Any] | None = None
     encoder = "semantic" in signals
     if graphs:

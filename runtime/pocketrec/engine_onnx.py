@@ -24,6 +24,7 @@ TELEMETRY_FROM = (1, 29)
 BLOCK = 64
 INSTALL = "install it with: pip install 'pocketrec[onnx]'"
 
+_DENSE = ("factors", "text", "tokens")
 _INPUTS = {
     "factors": ("history_index", "history_weight"),
     "neighbours": ("block_index", "block_weight"),
@@ -167,11 +168,16 @@ def _bind(package: Package, name: str, expected: ExternalTable) -> NDArray[Any]:
     stored = name.removesuffix("|blocks")
     array = package.array(stored)
     if stored != name:
-        if stored.endswith("/scale"):
-            count = package.array(stored.removesuffix("/scale") + "/value").shape[1] // BLOCK
-            array = np.repeat(array, count).reshape(-1, count) if count > 1 else array.reshape(-1, 1)
-        else:
-            array = array.reshape(len(array), -1, BLOCK)
+        table, _, part = stored.rpartition("/")
+        if table not in _DENSE or part not in ("value", "scale"):
+            raise PackageError(f"the graph expects {name}, but {stored} is not part of a dense table")
+        rows, width = package.array(f"{table}/value").shape
+        if width % BLOCK:
+            raise PackageError(
+                f"the graph expects {name}, but {table}/value has {width} columns, no multiple of {BLOCK}"
+            )
+        array = array.repeat(width // BLOCK) if part == "scale" else array
+        array = array.reshape(rows, width // BLOCK, *(() if part == "scale" else (BLOCK,)))
     if (array.dtype.name, array.shape) != (expected.dtype, expected.shape):
         raise PackageError(
             f"the graph expects {name} as {expected.dtype}{list(expected.shape)}, "
