@@ -494,6 +494,23 @@ def test_closing_during_calls_disturbs_none(world: Package, folder: Path, engine
     assert all(answer in (expected, "the engine was closed") for answer in answers)
 
 
+def test_a_call_keeps_what_it_began_with(tiny: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = NumpyEngine(tiny)
+    task = ranker_task(tiny, {1: 1.0}, n=8)
+    expected = engine.rank(task)
+    original = NumpyEngine._open
+
+    def close_right_after(self: NumpyEngine) -> object:
+        state = original(self)
+        self.close()
+        return state
+
+    monkeypatch.setattr(NumpyEngine, "_open", close_right_after)
+    np.testing.assert_array_equal(engine.rank(task).score, expected.score)
+    with pytest.raises(EngineError, match="closed"):
+        engine.rank(task)
+
+
 def test_the_best_installed_engine_is_chosen(tiny: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_engine(tiny).name == "onnx"
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"

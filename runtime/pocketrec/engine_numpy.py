@@ -149,20 +149,22 @@ class NumpyEngine:
     def __init__(self, package: Package) -> None:
         self._signals = package.manifest.signals.names
         self._settings = package.manifest.signals.factors
-        self._tables: dict[str, Table] | None = {
+        tables = {
             name: Table(package.array(f"{name}/value"), package.array(f"{name}/scale"))
             for name in ("factors", "text", "tokens")
             if package.has(f"{name}/value")
         }
-        self._arrays = {
+        arrays = {
             name: package.array(name)
             for name in ("neighbours/index", "neighbours/value", "popularity/value")
             if package.has(name)
         }
+        # One attribute, read once a call: a close in between lets the call keep all that it began with.
+        self._state: tuple[dict[str, Table], dict[str, NDArray[Any]]] | None = (tables, arrays)
 
     def encode(self, token_ids: NDArray[np.int64]) -> F32:
         """The unit vector of a text, float32[D]; all zero when there is no token."""
-        tables = self._open()
+        tables, _ = self._open()
         if "tokens" not in tables:
             raise EngineError("this package has no text encoder, so it cannot search by text")
         with _as_engine_error("encode"):
@@ -175,7 +177,7 @@ class NumpyEngine:
 
     def rank(self, task: RankerInput) -> RankerOutput:
         """The best ``task.n`` eligible items with each signal's contribution."""
-        tables, arrays = self._open(), self._arrays
+        tables, arrays = self._open()
         with _as_engine_error("rank"):
             parts = np.zeros((len(self._signals), len(task.mask)), np.float32)
             for s, signal in enumerate(self._signals):
@@ -210,13 +212,13 @@ class NumpyEngine:
 
     def close(self) -> None:
         """Let go of the package's memory; calls that are running finish undisturbed."""
-        self._tables, self._arrays = None, {}
+        self._state = None
 
-    def _open(self) -> dict[str, Table]:
-        tables = self._tables
-        if tables is None:
+    def _open(self) -> tuple[dict[str, Table], dict[str, NDArray[Any]]]:
+        state = self._state
+        if state is None:
             raise EngineError("the engine was closed")
-        return tables
+        return state
 
 
 @contextmanager
