@@ -291,6 +291,8 @@ LIES: list[tuple[str, Any, str]] = [
     ("encoder.kind", "transformer", "encoder.kind must be one of static .or update pocketrec."),
     ("encoder.tokenizer", "bpe", "encoder.tokenizer must be one of wordpiece"),
     ("encoder.lowercase", 1, "encoder.lowercase must be true or false, found 1"),
+    ("encoder.lowercase", False, "encoder.lowercase is false, this runtime knows only true: update pocketrec"),
+    ("encoder.normalize", False, "encoder.normalize is false, this runtime knows only true: update pocketrec"),
     ("encoder.max_tokens", 10**9, "encoder.max_tokens"),
     ("blend.search", None, "blend.search must be an object, found null"),
     ("blend.search.magic", {"weight": 1, "power": 0}, "blend.search.magic weighs a signal that the package does not"),

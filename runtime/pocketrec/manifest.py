@@ -164,7 +164,7 @@ class InputInfo:
 
 @dataclass(frozen=True, slots=True)
 class DataInfo:
-    """Licence and attribution of the data the package was built from."""
+    """License and attribution of the data the package was built from."""
 
     license: str
     attribution: str
@@ -299,13 +299,20 @@ def _encoder(o: JsonObject) -> Encoder:
         tokenizer=o.choice("tokenizer", ("wordpiece",)),
         dim=o.dim("dim"),
         max_tokens=o.integer("max_tokens", 1, 65536),
-        lowercase=o.boolean("lowercase"),
+        lowercase=_true(o, "lowercase"),
         unknown=o.text("unknown"),
-        normalize=o.boolean("normalize"),
+        normalize=_true(o, "normalize"),
         teacher=o.text("teacher"),
         teacher_sha256=o.text("teacher_sha256"),
         fingerprint=o.sha256("fingerprint"),
     )
+
+
+def _true(o: JsonObject, key: str) -> bool:
+    """A flag whose other value this runtime does not implement."""
+    if not o.boolean(key):
+        raise PackageError(f"manifest: {o.where(key)} is false, this runtime knows only true: update pocketrec")
+    return True
 
 
 def _graphs(o: JsonObject) -> Graphs:
