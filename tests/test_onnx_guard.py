@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from pocketrec import onnx_guard
 from pocketrec.engine_onnx import OnnxEngine
-from pocketrec.errors import PackageError
+from pocketrec.errors import EngineError, PackageError
 from pocketrec.onnx_guard import ExternalTable, check_model
 from pocketrec.package import Package
 from pocketrec_export.graphs import IR_VERSION, encoder_graph, ranker_graph
@@ -182,12 +182,21 @@ def _training(model: ModelProto) -> None:
     model.training_info.add()
 
 
-def _product(name: str, value: int) -> Callable[[ModelProto], None]:
+def _product(name: str, value: int, operator: str = "MatMulNBits") -> Callable[[ModelProto], None]:
     def change(model: ModelProto) -> None:
-        node = next(node for node in model.graph.node if node.op_type == "MatMulNBits")
+        node = next(node for node in model.graph.node if node.op_type == operator)
         next(attribute for attribute in node.attribute if attribute.name == name).i = value
 
     return change
+
+
+def _rows(name: str, value: int) -> Callable[[ModelProto], None]:
+    return _product(name, value, "GatherBlockQuantized")
+
+
+def _rows_of_a_table_of_another_shape(model: ModelProto) -> None:
+    node = next(node for node in model.graph.node if node.op_type == "GatherBlockQuantized")
+    node.input[2] = node.input[0]
 
 
 def _product_given_twice(model: ModelProto) -> None:
@@ -211,6 +220,9 @@ HOSTILE = [
     _sparse_initializer, _huge_inline, _overflowing_inline, _negative_dim, _values_outside_raw, _strings,
     _same_name_twice, _training, _too_many_nodes, _product_given_twice, _product_of_an_inline_table,
     _product("N", 1 << 30), _product("K", 1 << 20), _product("bits", 4), _product("block_size", 16),
+    _rows("block_size", 0), _rows("block_size", 32), _rows("bits", 4), _rows("gather_axis", 1),
+    _rows("quantize_axis", 0),
+    _rows_of_a_table_of_another_shape,
 ]  # fmt: skip
 
 
@@ -316,3 +328,20 @@ def test_the_engine_checks_before_it_loads(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("pocketrec.engine_onnx._import", lambda: pytest.fail("onnxruntime was asked"))
     with pytest.raises(PackageError, match="outside the package"):
         OnnxEngine(package)
+
+
+def test_onnxruntime_prints_nothing_about_a_bad_graph(package: Package, capfd: pytest.CaptureFixture) -> None:
+    graph = bytes(package.blob("graphs/encoder.onnx"))
+    used = graph.index(b"\x02t0", graph.index(b"\x02t0") + 1)  # the name where it is read, not where it is made
+    entries = {"graphs/encoder.onnx": memoryview(graph[: used + 1] + b"\xff0" + graph[used + 3 :])}
+
+    class Damaged:
+        def __getattr__(self, name: str) -> object:
+            return getattr(package, name)
+
+        def blob(self, name: str) -> memoryview:
+            return entries.get(name) or package.blob(name)
+
+    with pytest.raises(EngineError, match="cannot load"):
+        OnnxEngine(Damaged())  # type: ignore[arg-type]
+    assert tuple(capfd.readouterr()) == ("", "")

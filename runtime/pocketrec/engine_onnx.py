@@ -132,7 +132,12 @@ class _Session:
                 options.add_external_initializers(list(tables), self._values)
             for name, value in zip(tables, self._values, strict=True):
                 options.add_initializer(name, value)
-            self._session = ort.InferenceSession(bytes(data), options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                bytes(data),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # it would try the same again, and print what went wrong on stdout
+            )
         except Exception as error:  # onnxruntime's exceptions share no base below Exception
             raise EngineError(f"onnxruntime {ort.__version__} cannot load {entry}: {error}") from error
         self._outputs = list(outputs)

@@ -103,6 +103,7 @@ class _Product:
     attributes: dict[str, int]
 
     def check(self, tables: dict[str, ExternalTable]) -> None:
+        """Refuse a node that does not fit its tables."""
         rows, dim = self.attributes.get("N", 0), self.attributes.get("K", 0)
         expected = [ExternalTable("uint8", (rows, dim // 64, 64)), ExternalTable("float32", (rows, dim // 64))]
         settings = (self.attributes.get("bits"), self.attributes.get("block_size"), dim % 64)
@@ -110,19 +111,39 @@ class _Product:
             raise PackageError(f"ONNX graph: MatMulNBits with {self.attributes} does not fit {self.inputs[1:]}")
 
 
-def _check_node(data: memoryview) -> _Product | None:
-    """Check a node by itself; a MatMulNBits is returned, to be checked against the tables."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A GatherBlockQuantized node: ONNX Runtime 1.28 divides by its block size, even by 0, and kills the process."""
+
+    inputs: list[str]
+    attributes: dict[str, int]
+
+    def check(self, tables: dict[str, ExternalTable]) -> None:
+        """Refuse a node that does not fit its tables."""
+        settings = {"bits": 8, "block_size": 64, "gather_axis": 0, "quantize_axis": 1}
+        found = [tables.get(name) for name in self.inputs[::2]]  # value, scale; between them the rows
+        rows, dim = found[0].shape if found and found[0] and len(found[0].shape) == 2 else (0, 1)
+        expected = [ExternalTable("uint8", (rows, dim)), ExternalTable("float32", (rows, dim // 64))]
+        if self.attributes != settings or len(self.inputs) != 3 or dim % 64 or found != expected:
+            raise PackageError(f"ONNX graph: GatherBlockQuantized with {self.attributes} does not fit {self.inputs}")
+
+
+_QUANTIZED: dict[str, type[_Product] | type[_Rows]] = {"MatMulNBits": _Product, "GatherBlockQuantized": _Rows}
+
+
+def _check_node(data: memoryview) -> _Product | _Rows | None:
+    """Check a node by itself; one that reads a quantized table is returned, to be checked against the tables."""
     node = _message(data, _NODE, "node")
     domain, operator = _text(node["domain"]), _text(node["op_type"])
     if operator not in OPERATORS.get(domain, ()):
         raise PackageError(f"ONNX graph: operator {domain}:{operator} is not one that we run")
     attributes = [_message(data, _ATTRIBUTE, f"attribute of {operator}") for data in node["attribute"]]
-    if operator != "MatMulNBits":
+    if operator not in _QUANTIZED:
         return None
     numbers = [(_text(a["name"]), a["int"][0]) for a in attributes if a["int"]]
     if len(dict(numbers)) != len(attributes):
-        raise PackageError("ONNX graph: MatMulNBits repeats an attribute, or has one that is not a whole number")
-    return _Product([_text([name]) for name in node["input"]], dict(numbers))
+        raise PackageError(f"ONNX graph: {operator} repeats an attribute, or has one that is not a whole number")
+    return _QUANTIZED[operator]([_text([name]) for name in node["input"]], dict(numbers))
 
 
 def _check_tensor(data: memoryview) -> tuple[str, ExternalTable | None]:
