@@ -167,6 +167,7 @@ def test_reasons_sum_to_each_signal_and_to_the_score(large, engine):
 
 
 def check_reasons(item):
+    """That the splits themselves are right is proven in test_reasons.py; here that they arrive whole."""
     assert math.isclose(sum(item.signals.values()), item.score, rel_tol=1e-4, abs_tol=1e-6)
     size = max(abs(value) for value in item.signals.values())
     for signal, value in item.signals.items():

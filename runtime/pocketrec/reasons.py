@@ -147,7 +147,7 @@ def assemble(
 def describe(reason: Reason) -> str:
     """The reason in plain English."""
     if reason.kind == "popularity":
-        return "popular" if reason.contribution > 0 else "popular with others"
+        return "popular" if reason.contribution > 0 else "although popular"
     verb = "because of" if reason.contribution > 0 else "despite"
     quoted = f'"{reason.text}"' if reason.kind == "word" else reason.text
     return f"{verb} {quoted}"
