@@ -17,7 +17,9 @@ from pocketrec import cli
 from pocketrec.errors import DataError, UsageError
 from pocketrec.inspection import verify_package
 from pocketrec_export import build
+from pocketrec_export.assemble import Parts
 from pocketrec_export.evaluate import evaluate
+from pocketrec_export.full_model import FullModel
 from pocketrec_export.read import read_interactions
 from pocketrec_export.split import make_split, write_split
 from pocketrec_export.teacher import load_teacher
@@ -107,10 +109,22 @@ def test_golden_cases_hold_on_every_engine(built):
     assert all(engine["ok"] and engine["ran"] and engine["cases"] >= 10 for engine in facts["engines"].values())
 
 
-def test_no_user_row_is_in_the_package(built):
+def test_no_user_is_in_the_package(built, frames):
     data = (built[0] / "x.pocketrec").read_bytes()
-    assert b"u17" not in data
-    assert b"1600000017" not in data
+    for user, moment in frames[0][["user", "timestamp"]].drop_duplicates().itertuples(index=False):
+        assert f'"{user}"'.encode() not in data
+        assert str(moment).encode() not in data
+        assert int(moment).to_bytes(8, "little") not in data
+
+
+def test_what_one_user_alone_chose_is_not_told(frames, tmp_path):
+    rare = pd.DataFrame({"user": "u0", "item": ["rare-a", "rare-b", "rare-c"], "timestamp": 1_600_000_000})
+    build(pd.concat([frames[0], rare]), out=tmp_path / "x.pocketrec", quiet=True)
+    only = dict.fromkeys(("factors", "popularity"), 0.0)
+    with pocketrec.open(tmp_path / "x.pocketrec", engine="numpy") as rec:
+        weights = {name: 0.0 for name in only if name in rec.package.manifest.signals.names}
+        told = rec.recommend(["rare-a"], k=99, weights=weights)
+        assert {item.item: item.score for item in told if item.item.startswith("rare")} == {"rare-b": 0, "rare-c": 0}
 
 
 def test_the_same_input_gives_the_same_bytes(frames, teacher, tmp_path):
@@ -207,6 +221,8 @@ def test_one_item_with_text(teacher, tmp_path):
         ({}, UsageError, "interactions, items, or both"),
         ({"items": "i.csv", "split": "s.csv"}, UsageError, "a split divides interactions"),
         ({"items": "i.csv", "preset": "slow"}, UsageError, "preset is 'slow'"),
+        ({"items": "i.csv", "seed": -1}, UsageError, "seed is -1; expected 0 to 4294967295"),
+        ({"items": "i.csv", "seed": 2**32}, UsageError, "seed is 4294967296"),
         ({"items": "nowhere.csv"}, DataError, "nowhere.csv"),
         ({"interactions": "nowhere.parquet"}, DataError, "nowhere.parquet"),
         ({"items": "i.csv", "columns": {"colour": "c"}}, UsageError, "unknown role 'colour'"),
@@ -249,6 +265,51 @@ def test_ctrl_c_leaves_nothing_behind(frames, teacher, tmp_path):
     assert "interrupted" in rest
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["i.csv", "items.csv", "tmp"]
     assert not [name for name in os.listdir(tmp_path / "tmp") if name.startswith("pocketrec")]
+
+
+def test_places_that_cannot_be_written_to_are_refused_before_any_work(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for out, full, said in [
+        ("folder", None, "is a folder; expected the name of a file"),
+        ("no/x.pocketrec", None, "no is not a folder"),
+        ("x.pocketrec", "no/full", "no is not a folder"),
+        ("x.pocketrec", "file", "is a file; expected a folder"),
+        ("x.pocketrec", "folder", "holds other files than a full model"),
+    ]:
+        save_full = None if full is None else tmp_path / full
+        with pytest.raises(UsageError, match=said):
+            build("nowhere.csv", out=tmp_path / out, save_full=save_full, overwrite=True, quiet=True)
+    assert (tmp_path / "folder" / "mine.txt").read_text() == (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("stopped", ["FullModel.save", "Parts.write"])
+def test_an_interrupted_build_leaves_neither_package_nor_full_model(stopped, tmp_path, monkeypatch):
+    rows = pd.DataFrame({"user": list("uvwuvw"), "item": list("aaabbc")})
+    (tmp_path / "one").mkdir()
+    place = {"out": tmp_path / "one" / "x.pocketrec", "save_full": tmp_path / "one" / "full", "quiet": True}
+    owner, name = {"FullModel": FullModel, "Parts": Parts}[stopped.split(".")[0]], stopped.split(".")[1]
+    write = getattr(owner, name)
+
+    def interrupted(self, path, **rest):
+        write(self, path, **rest)
+        if Path(path).is_relative_to(tmp_path):
+            if owner is Parts:
+                path.unlink()  # as if it had been stopped just before the rename
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build(rows, **place)
+    assert os.listdir(tmp_path / "one") == []
+    build(rows, **place)
+    (place["save_full"] / "old.npy").touch()
+    build(rows, **place, overwrite=True)
+    assert sorted(os.listdir(tmp_path / "one")) == ["full", "x.pocketrec"]
+    assert not (place["save_full"] / "old.npy").exists()
+    assert FullModel.load(place["save_full"]).items == 3
 
 
 def test_shuffled_rows_give_the_same_package(frames, tmp_path):

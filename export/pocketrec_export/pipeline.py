@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from pocketrec.package import Package
 from scipy.sparse import csr_matrix
 
 from pocketrec_export.assemble import Parts, assemble, finish, opened
-from pocketrec_export.evaluate import compare, table_lines
+from pocketrec_export.atomic import whole_folder
+from pocketrec_export.evaluate import CATALOGUE, compare, table_lines
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.item_texts import ITEM_ROLES
@@ -182,9 +183,8 @@ def build(
         UsageError: arguments that contradict each other, or a file that exists.
     """
     path = Path(out)
-    _check(interactions, items, path, split, preset, save_full, overwrite)
-    if min_users < 1:
-        raise UsageError(f"min_users is {min_users}; expected 1 or more")
+    _check(interactions, items, split, preset, min_users, seed)
+    _check_targets(path, None if save_full is None else Path(save_full), overwrite)
     run = _Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users)
     with run.stage("reading"):
         mapping = dict(columns or {})
@@ -226,10 +226,11 @@ def build(
     with run.stage("writing the package"):
         fidelity = None if texts is None else texts.student.fidelity
         final = finish(parts(), metrics=_metrics(comparison, fidelity))
-        if save_full is not None:
-            fitted_on = dataset.split_sha256 if dataset is not None else None
-            save_model(fitted.full, Path(save_full), items=fitted.items, split_sha256=fitted_on)
-        final.write(path, overwrite=overwrite)
+        with nullcontext() if save_full is None else whole_folder(Path(save_full)) as folder:
+            if folder is not None:
+                fitted_on = dataset.split_sha256 if dataset is not None else None
+                save_model(fitted.full, folder, items=fitted.items, split_sha256=fitted_on)
+            final.write(path, overwrite=overwrite)
     with Package.open(path) as package:
         facts = describe_package(package)
     return BuildReport(
@@ -395,27 +396,39 @@ def _text_only(table: Items, texts: _Texts) -> _Fitted:
 # ----------------------------------------------------------- small questions
 
 
-def _check(
-    interactions: Any,
-    items: Any,
-    path: Path,
-    split: Any,
-    preset: str,
-    save_full: str | os.PathLike[str] | None,
-    overwrite: bool,
-) -> None:
-    """Everything that can be refused before any work is done."""
+def _check(interactions: Any, items: Any, split: Any, preset: str, min_users: int, seed: int) -> None:
+    """What can be refused of the arguments before any work is done."""
     if interactions is None and items is None:
         raise UsageError("give interactions, items, or both")
     if split is not None and interactions is None:
         raise UsageError("a split divides interactions; give them too")
     if preset not in GRIDS:
         raise UsageError(f"preset is {preset!r}; expected one of {', '.join(GRIDS)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent} is not a folder; create it first")
-    for target in (path, None if save_full is None else Path(save_full)):
-        if target is not None and target.exists() and not overwrite:
+    if min_users < 1:
+        raise UsageError(f"min_users is {min_users}; expected 1 or more")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"seed is {seed}; expected 0 to 4294967295")
+
+
+def _check_targets(path: Path, save_full: Path | None, overwrite: bool) -> None:
+    """What can be refused of the places to write to: nothing is replaced unasked, and only what a build wrote."""
+    for target in filter(None, (path, save_full)):
+        if not target.parent.is_dir():
+            raise UsageError(f"{target.parent} is not a folder; create it first")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; expected the name of a file to write the package to")
+    for target in filter(None, (path, save_full)):
+        if target.exists() and not overwrite:
             raise UsageError(f"{target} exists; choose another name or ask to overwrite it")
+    if save_full is None or not save_full.exists():
+        return
+    if not save_full.is_dir():
+        raise UsageError(f"{save_full} is a file; expected a folder to keep the full model in")
+    names = os.listdir(save_full)
+    if names and not (CATALOGUE in names and all(name.endswith((".npy", ".json")) for name in names)):
+        raise UsageError(
+            f"{save_full} holds other files than a full model; it would be replaced: choose another folder"
+        )
 
 
 def _roles(columns: Mapping[str, str], roles: Collection[str]) -> dict[str, str]:
