@@ -23,6 +23,7 @@ from pocketrec_export.full_model import FullModel
 from pocketrec_export.read import read_interactions
 from pocketrec_export.split import make_split, write_split
 from pocketrec_export.teacher import load_teacher
+from pocketrec_export.threads import available_threads
 
 WORDS = {"tea": ["green", "black", "mint", "white", "cold"], "novel": ["short", "long", "old", "new", "sad"]}
 USERS, LIKED = 80, 6
@@ -97,6 +98,10 @@ def test_report_and_manifest_say_what_was_measured(built):
     assert value["comparison"]["package"]["ndcg10"] > 0.3
     assert any("package / full" in line for line in report.lines())
     assert value["facts"]["metrics"]["package"]["users"] == 12
+    assert value["facts"]["metrics"]["measured_on"] == "15 % of users held out; fitted again on all rows afterwards"
+    assert sum("the package was then fitted again on all rows" in line for line in report.lines()) == 1
+    assert 0 < value["teacher_bytes"] < value["full_bytes"]
+    assert any(" MB included), package " in line and line.startswith("full model ") for line in report.lines())
 
 
 def test_a_text_longer_than_the_teacher_has_positions_is_cut(teacher):
@@ -136,6 +141,75 @@ def test_the_same_input_gives_the_same_bytes(frames, teacher, tmp_path):
     assert digests[0] == digests[1]
 
 
+def test_the_bytes_depend_on_the_threads_asked_for_alone(frames, teacher, tmp_path):
+    import torch
+
+    before = torch.get_num_threads()
+    written = set()
+    try:
+        for ambient in (1, 2):
+            torch.set_num_threads(ambient)
+            build(*frames, out=tmp_path / "x", teacher=teacher, threads=1, overwrite=True, quiet=True)
+            assert torch.get_num_threads() == ambient
+            written.add((tmp_path / "x").read_bytes())
+    finally:
+        torch.set_num_threads(before)
+    assert len(written) == 1
+
+
+def test_threads_are_those_that_may_be_used(monkeypatch):
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for asked, threads in (("", usable), ("1", 1), ("1,4", 1), ("9999", usable), ("0", usable), ("many", usable)):
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        assert available_threads() == threads
+
+
+def test_vectors_of_another_thread_count_are_not_taken_from_the_cache(frames, teacher, tmp_path):
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 1, 2):
+            torch.set_num_threads(threads)
+            load_teacher(teacher, cache=tmp_path).encode(["green tea"])
+    finally:
+        torch.set_num_threads(before)
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_build_says_once_what_it_took_the_data_for(tmp_path, capsys):
+    rows = [(f"u{u}", f"i{i}", 1 + (u + i) % 5) for u in range(40) for i in range(30)]
+    frame = pd.DataFrame([*rows, ("u0", None, 3)], columns=["user", "item", "value"])
+    report = build(frame, out=tmp_path / "x.pocketrec")
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if line.startswith("note: ")] == [f"note: {note}" for note in report.notes]
+    assert len(report.notes) == 1
+    assert (
+        "interactions: 1,200 rows, 40 users, 30 items; values are ratings (values 1 to 5 in steps of 1: a rating "
+        "scale), liked means value>=4 (480 rows)"
+    ) in said
+    assert (
+        "split: 30 of 30 items in train; 28 users to learn from, held out: 6 users to choose settings, 6 to test"
+    ) in said
+    assert not any(line.startswith("note") for line in report.lines())
+    assert report.as_dict()["notes"] == list(report.notes)
+
+
+def test_each_table_has_its_own_column_names(frames, tmp_path, teacher):
+    interactions = frames[0].rename(columns={"item": "sku", "user": "who"})
+    items = frames[1].rename(columns={"item": "key"})
+    interactions.to_csv(tmp_path / "i.csv", index=False)
+    items.to_csv(tmp_path / "items.csv", index=False)
+    words = ["build", "--interactions", str(tmp_path / "i.csv"), "--items", str(tmp_path / "items.csv"), "--quiet"]
+    words += ["--out", str(tmp_path / "x.pocketrec"), "--teacher", teacher, "--columns"]
+    assert cli.main([*words, "user=who,item=sku,items.item=key"]) == 0
+    with pocketrec.open(tmp_path / "x.pocketrec") as rec:
+        assert rec.similar("tea-1", k=1)[0].title != "tea-1"
+        assert all(item.startswith("tea") for item in ids(rec.recommend(["tea-1", "tea-2"], k=5)))
+    assert cli.main([*words, "user=who,items.item=key,interactions.item=sku", "--overwrite"]) == 0
+    assert cli.main([*words, "user=who,item=sku", "--overwrite"]) == 1
+
+
 def test_build_with_a_split_evaluate_and_refuse_another(frames, teacher, tmp_path, capsys):
     interactions, items = tmp_path / "i.csv", tmp_path / "items.csv"
     frames[0].to_csv(interactions, index=False)
@@ -154,6 +228,7 @@ def test_build_with_a_split_evaluate_and_refuse_another(frames, teacher, tmp_pat
     assert scored["package"] == report["comparison"]["package"]
     assert scored["full"] == report["comparison"]["full"]
     assert scored["package"]["users"] == 16
+    assert report["facts"]["metrics"]["measured_on"] == "test users of the split"
     lists = pd.read_parquet(recs)
     assert list(lists.columns) == ["user", "item", "rank"]
     assert lists.groupby("user")["rank"].min().eq(1).all()
@@ -194,7 +269,9 @@ def test_interactions_alone_make_a_pure_cf_package(frames, tmp_path):
 )
 def test_the_smallest_data_still_make_a_package(rows, tmp_path):
     frame = pd.DataFrame(rows, columns=["user", "item"])
-    build(frame, out=tmp_path / "x.pocketrec", quiet=True)
+    report = build(frame, out=tmp_path / "x.pocketrec", quiet=True)
+    assert report.comparison is None
+    assert "fitting what was chosen on all rows" not in report.seconds  # they were all there the first time
     for engine in ("numpy", "onnx"):
         with pocketrec.open(tmp_path / "x.pocketrec", engine=engine) as rec:
             items = sorted(frame["item"].unique())
@@ -222,10 +299,12 @@ def test_one_item_with_text(teacher, tmp_path):
         ({"items": "i.csv", "split": "s.csv"}, UsageError, "a split divides interactions"),
         ({"items": "i.csv", "preset": "slow"}, UsageError, "preset is 'slow'"),
         ({"items": "i.csv", "seed": -1}, UsageError, "seed is -1; expected 0 to 4294967295"),
+        ({"items": "i.csv", "threads": 0}, UsageError, "threads is 0; expected 1 or more"),
         ({"items": "i.csv", "seed": 2**32}, UsageError, "seed is 4294967296"),
         ({"items": "nowhere.csv"}, DataError, "nowhere.csv"),
         ({"interactions": "nowhere.parquet"}, DataError, "nowhere.parquet"),
-        ({"items": "i.csv", "columns": {"colour": "c"}}, UsageError, "unknown role 'colour'"),
+        ({"items": "nowhere.csv", "columns": {"colour": "c"}}, UsageError, "unknown role 'colour'"),
+        ({"items": "nowhere.csv", "columns": {"items.user": "c"}}, UsageError, "unknown role 'items.user'"),
     ],
 )
 def test_bad_requests_are_refused_and_leave_nothing(arguments, error, said, tmp_path):

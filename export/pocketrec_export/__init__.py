@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pocketrec_export.pipeline import BuildReport, build
+    from pocketrec_export.pipeline import build
+    from pocketrec_export.report import BuildReport
 
 __all__ = ["BuildReport", "build"]
 
@@ -18,7 +19,7 @@ __all__ = ["BuildReport", "build"]
 def __getattr__(name: str) -> Any:
     """Import the pipeline when it is first asked for: the command line lists its commands without torch."""
     if name in __all__:
-        from pocketrec_export import pipeline
+        from pocketrec_export import pipeline, report
 
-        return getattr(pipeline, name)
+        return pipeline.build if name == "build" else report.BuildReport
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from pocketrec.errors import PocketrecError, UsageError
 
 if TYPE_CHECKING:
     from pocketrec_export.evaluate import Comparison
-    from pocketrec_export.pipeline import BuildReport
+    from pocketrec_export.report import BuildReport
 
 
 def add_commands(commands: Any) -> None:
@@ -30,7 +30,12 @@ def _add_build(commands: Any) -> None:
     data = parser.add_argument_group("data (CSV, TSV, Parquet or JSON Lines)")
     data.add_argument("--interactions", metavar="F", help="user,item[,value][,timestamp]; without it: search only")
     data.add_argument("--items", metavar="F", help="item,title[,text][,category]; without it: no search")
-    data.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="for example user=customer_id,item=sku")
+    data.add_argument(
+        "--columns",
+        default="",
+        metavar="ROLE=NAME,...",
+        help="for example user=customer_id,item=sku: of both files; items.item=NAME, interactions.item=NAME: of one",
+    )
     data.add_argument(
         "--value",
         choices=["auto", "rating", "count", "none"],
@@ -53,14 +58,15 @@ def _add_build(commands: Any) -> None:
         help="two items become neighbours only if N users chose both; protects single users (default 2)",
     )
     model.add_argument("--teacher", metavar="T", help="a Sentence-Transformers folder or hub id (default: MiniLM-L6)")
-    model.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default 0)")
+    model.add_argument("--seed", type=int, default=0, help="the same seed and threads give the same bytes (default 0)")
+    model.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all there are)")
     out = parser.add_argument_group("output")
     out.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
     out.add_argument("--name", help="the package's name (default: the file's)")
     out.add_argument("--save-full", metavar="DIR", help="also keep the full float32 model, for evaluate")
     out.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors between builds")
     out.add_argument("--overwrite", action="store_true", help="replace X.pocketrec and DIR if they exist")
-    out.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    out.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
     out.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -80,6 +86,7 @@ def _build(args: argparse.Namespace) -> int:
         min_users=args.min_users,
         teacher=args.teacher,
         seed=args.seed,
+        threads=args.threads,
         save_full=args.save_full,
         cache=args.cache,
         data_license=args.license,
@@ -114,11 +121,12 @@ def _add_evaluate(commands: Any) -> None:
 def _evaluate(args: argparse.Namespace) -> int:
     with _needs_export():
         from pocketrec_export.evaluate import evaluate
+        from pocketrec_export.read import columns_of
     report = evaluate(
         args.package,
         args.interactions,
         split=args.split,
-        columns=parse_columns(args.columns),
+        columns=columns_of("interactions", parse_columns(args.columns)),
         full=args.full,
         recs=args.recs,
         full_recs=args.full_recs,

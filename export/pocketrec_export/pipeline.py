@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,17 @@ from scipy.sparse import csr_matrix
 
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
-from pocketrec_export.evaluate import CATALOGUE, compare, table_lines
+from pocketrec_export.evaluate import CATALOGUE, compare
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
-from pocketrec_export.item_texts import ITEM_ROLES
 from pocketrec_export.progress import Progress, Tick
-from pocketrec_export.read import INTERACTION_ROLES, Interactions, Items, read_interactions, read_items
+from pocketrec_export.read import Interactions, Items, columns_of, read_interactions, read_items
+from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, split_line
 from pocketrec_export.split import Dataset, make_dataset, make_split, read_split
 from pocketrec_export.student import Student, distill
 from pocketrec_export.teacher import Teacher, load_teacher
 from pocketrec_export.text_space import project
+from pocketrec_export.threads import available_threads, fixed_threads
 from pocketrec_export.tune import PRESETS as GRIDS
 from pocketrec_export.tune import Tuned, refit, tune
 from pocketrec_export.weak import weak_interactions
@@ -37,67 +38,6 @@ from pocketrec_export.weak import weak_interactions
 TEST_SHARE = VALIDATION_SHARE = 0.15
 TEXT_ONLY = {"content": BlendTerm(1.0, 1.0)}
 """Blend of a package without interactions: what the user's items say is all there is."""
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What a build read, chose, measured and wrote.
-
-    Attributes:
-        path: the package.
-        facts: as `pocketrec inspect --json` prints them.
-        notes: what reading repaired, removed or assumed, a sentence each.
-        settings: chosen settings by signal.
-        trials: every candidate with its validation objective.
-        comparison: test figures of package and full model, None where no user could be held out.
-        student: fidelity of the student on held-out queries, None without texts.
-        full_bytes: bytes of the full float32 model, teacher included.
-        seconds: of each stage; printed only, never written into the package.
-    """
-
-    path: Path
-    facts: Mapping[str, Any]
-    notes: tuple[str, ...]
-    settings: Mapping[str, Any]
-    trials: tuple[Mapping[str, Any], ...]
-    comparison: Mapping[str, Any] | None
-    student: Mapping[str, float] | None
-    full_bytes: int
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "path": str(self.path),
-            "bytes": self.facts["bytes"],
-            "full_bytes": self.full_bytes,
-            "facts": dict(self.facts),
-            "notes": list(self.notes),
-            "settings": dict(self.settings),
-            "trials": list(self.trials),
-            "comparison": self.comparison,
-            "student": self.student,
-            "seconds": dict(self.seconds),
-        }
-
-    def lines(self) -> list[str]:
-        """A summary for a terminal."""
-        lines = [f"note: {note}" for note in self.notes]
-        if self.comparison is not None:
-            lines += ["", *table_lines(self.comparison)]
-        if self.student is not None:
-            figures = ", ".join(f"{name} {value:.4f}" for name, value in self.student.items())
-            lines += ["", f"queries by the student against queries by the teacher: {figures}"]
-        size = self.facts["bytes"]
-        lines += [
-            "",
-            f"full model {self.full_bytes / 1e6:,.1f} MB, package {size / 1e6:,.2f} MB: "
-            f"{self.full_bytes / size:.1f} x smaller",
-        ]
-        for part, part_size in sorted(self.facts["parts"].items(), key=lambda entry: -entry[1]):
-            lines.append(f"  {part:<14}{part_size:>12,}  {100 * part_size / size:5.1f} %")
-        lines += ["", f"wrote {self.path} in {sum(self.seconds.values()):.0f} s"]
-        return lines
 
 
 @dataclass(frozen=True)
@@ -141,6 +81,7 @@ def build(
     min_users: int = 2,
     teacher: str | None = None,
     seed: int = 0,
+    threads: int | None = None,
     text_dim: int = 128,
     vocabulary: int | None = None,
     save_full: str | os.PathLike[str] | None = None,
@@ -160,7 +101,7 @@ def build(
         items: item, title[, text][, category]. None: no search.
         out: the package to write.
         name: of the package; by default that of the file.
-        columns: role -> column of the files.
+        columns: role -> column of the files; ``item`` is for both, ``items.item`` for one, see `columns_of`.
         value: what the value column means: auto, rating, count or none.
         positive: which rows count as liked, for example ``"value>=4"``.
         split: user, item, part.
@@ -168,7 +109,8 @@ def build(
         min_users: two items become neighbours only if so many users chose both (or their texts alone tie them),
             so that nobody's choices can be read from the package.
         teacher: a Sentence-Transformers folder or hub id; None is all-MiniLM-L6-v2 from its package.
-        seed: the same inputs, versions, thread count and seed give the same bytes.
+        seed: the same inputs, versions, ``threads`` and seed give the same bytes.
+        threads: of the numeric libraries; None is what the process may use (see `available_threads`).
         text_dim: width of the package's text vectors, a multiple of 64.
         vocabulary: the most word pieces the student knows; None is the preset's.
         save_full: a folder to keep the full float32 model in.
@@ -176,72 +118,69 @@ def build(
         data_license: of the data, stored in the package.
         attribution: whom to credit, stored in the package.
         overwrite: replace ``out`` and ``save_full``.
-        quiet: no progress on stderr.
+        quiet: no progress and no notes on stderr.
 
     Raises:
         DataError: the data cannot be used as they are.
         UsageError: arguments that contradict each other, or a file that exists.
     """
     path = Path(out)
-    _check(interactions, items, split, preset, min_users, seed)
+    count = available_threads() if threads is None else threads
+    _check(interactions, items, split, preset, min_users, seed, count)
     _check_targets(path, None if save_full is None else Path(save_full), overwrite)
-    run = _Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users)
-    with run.stage("reading"):
-        mapping = dict(columns or {})
-        table = None if items is None else read_items(items, columns=_roles(mapping, ITEM_ROLES))
-        events = None
-        if interactions is not None:
-            roles = _roles(mapping, INTERACTION_ROLES)
-            events = read_interactions(interactions, columns=roles, value=value, positive=positive)
-    for note in _notes(events, table):
-        run.progress.say(f"note: {note}")
-    texts = None if table is None else _encode(run, table, teacher, text_dim, vocabulary, cache)
-    dataset = None if events is None else _dataset(events, table, split, seed)
-    if dataset is None:
-        assert table is not None  # `_check` has refused neither
-        assert texts is not None
-        fitted = _text_only(table, texts)
-    else:
-        assert events is not None  # where the dataset comes from
-        run.progress.say(f"{events!r}\n{dataset!r}")
-        fitted = _fit(run, dataset, texts, weak_interactions(events, dataset))
+    run = _Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
+    with fixed_threads(count, torch=items is not None):
+        events, table, notes = _read(run, interactions, items, dict(columns or {}), value, positive)
+        dataset = None if events is None else _dataset(run, events, table, split, notes)
+        texts = None if table is None else _encode(run, table, teacher, text_dim, vocabulary, cache)
+        if events is not None and dataset is not None:
+            fitted = _fit(run, dataset, texts, weak_interactions(events, dataset))
+        else:
+            assert table is not None  # `_check` has refused neither
+            assert texts is not None
+            fitted = _text_only(table, texts)
 
-    def parts() -> Parts:
-        known = table or Items("", [], [], [], [])
-        about = _about(events, dataset if split is not None else None, data_license, attribution, seed)
-        title = name or path.name.removesuffix(".pocketrec")
-        of = None if texts is None else texts.teacher
-        student = None if texts is None else texts.student
-        items = known.select(fitted.items)
-        return assemble(fitted.stored, items=items, student=student, teacher=of, name=title, about=about)
+        def parts() -> Parts:
+            known = table or Items("", [], [], [], [])
+            about = _about(events, dataset if split is not None else None, data_license, attribution, seed)
+            title = name or path.name.removesuffix(".pocketrec")
+            of = None if texts is None else texts.teacher
+            student = None if texts is None else texts.student
+            items = known.select(fitted.items)
+            return assemble(fitted.stored, items=items, student=student, teacher=of, name=title, about=about)
 
-    comparison = None
-    if dataset is not None and len(dataset.test):
-        with run.stage(f"evaluating on {len(dataset.test):,} test users"), opened(parts()) as recommender:
-            comparison = compare(recommender, fitted.full, dataset).as_dict()
-    if events is not None and dataset is not None and split is None and dataset.split_sha256 is not None:
-        with run.stage("fitting what was chosen on all rows"):
-            dataset = make_dataset(events, None, catalogue=table.ids if table else [])
-            fitted = _refit(run, dataset, texts, weak_interactions(events, dataset), fitted)
-    with run.stage("writing the package"):
+        comparison = measured_on = None
+        if dataset is not None and len(dataset.test):
+            with run.stage(f"evaluating on {len(dataset.test):,} test users"), opened(parts()) as recommender:
+                comparison = compare(recommender, fitted.full, dataset).as_dict()
+                measured_on = BEFORE_REFIT if split is None else ON_SPLIT
+        if events is not None and dataset is not None and split is None and len(dataset.validation) + len(dataset.test):
+            with run.stage("fitting what was chosen on all rows"):
+                dataset = make_dataset(events, None, catalogue=table.ids if table else [])
+                fitted = _refit(run, dataset, texts, weak_interactions(events, dataset), fitted)
         fidelity = None if texts is None else texts.student.fidelity
-        final = finish(parts(), metrics=_metrics(comparison, fidelity))
-        with nullcontext() if save_full is None else whole_folder(Path(save_full)) as folder:
-            if folder is not None:
-                fitted_on = dataset.split_sha256 if dataset is not None else None
-                save_model(fitted.full, folder, items=fitted.items, split_sha256=fitted_on)
-            final.write(path, overwrite=overwrite)
+        with run.stage("writing the package"):
+            final = finish(parts(), metrics=_metrics(comparison, measured_on, fidelity))
+            with nullcontext() if save_full is None else whole_folder(Path(save_full)) as folder:
+                if folder is not None:
+                    fitted_on = dataset.split_sha256 if dataset is not None and split is not None else None
+                    save_model(fitted.full, folder, items=fitted.items, split_sha256=fitted_on)
+                final.write(path, overwrite=overwrite)
     with Package.open(path) as package:
         facts = describe_package(package)
+    teacher_bytes = 0 if texts is None else texts.teacher.size_bytes
     return BuildReport(
         path=path,
         facts=facts,
-        notes=tuple(_notes(events, table)),
+        notes=tuple(notes),
         settings=fitted.settings,
         trials=fitted.trials,
         comparison=comparison,
+        measured_on=measured_on,
         student=fidelity,
-        full_bytes=fitted.full.size_bytes + (0 if texts is None else texts.teacher.size_bytes),
+        full_bytes=fitted.full.size_bytes + teacher_bytes,
+        teacher_bytes=teacher_bytes,
+        threads=count,
         seconds=run.seconds,
     )
 
@@ -250,14 +189,14 @@ def build(
 
 
 class _Run:
-    """What every stage needs: progress, the clock, the seed, the preset."""
+    """What every stage needs: progress, the clock, the seed, the preset, the number of threads."""
 
-    def __init__(self, progress: Progress, *, seed: int, preset: str, min_users: int) -> None:
+    def __init__(self, progress: Progress, *, seed: int, preset: str, min_users: int, threads: int) -> None:
         self.progress = progress
         self.seed = seed
         self.preset = preset
         self.min_users = min_users
-        self.threads = os.cpu_count() or 1
+        self.threads = threads
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -299,6 +238,24 @@ class _Fitted:
             {"signal": trial.signal, "settings": trial.settings, "objective": trial.objective}
             for trial in self.tuned.trials
         )
+
+
+def _read(
+    run: _Run, interactions: Any, items: Any, columns: Mapping[str, str], value: str, positive: str | None
+) -> tuple[Interactions | None, Items | None, list[str]]:
+    """Both tables, where given, and what was repaired in them; says all of it."""
+    with run.stage("reading"):
+        of_items, of_interactions = columns_of("items", columns), columns_of("interactions", columns)
+        table = None if items is None else read_items(items, columns=of_items)
+        events = None
+        if interactions is not None:
+            events = read_interactions(interactions, columns=of_interactions, value=value, positive=positive)
+    notes = [f"{source.name}: {note}" for source in (events, table) if source is not None for note in source.notes]
+    for note in notes:
+        run.progress.say(f"note: {note}")
+    if events is not None:
+        run.progress.say(interactions_line(events))
+    return events, table, notes
 
 
 def _encode(
@@ -343,14 +300,19 @@ def _to_ticks(tick: Tick) -> Callable[[int, int], None]:
     return told
 
 
-def _dataset(events: Interactions, table: Items | None, split: Any, seed: int) -> Dataset:
-    """Train rows, and the held-out users of the given split or of one of our own."""
+def _dataset(run: _Run, events: Interactions, table: Items | None, split: Any, notes: list[str]) -> Dataset:
+    """Train rows, and the held-out users of the given split or of one of our own; adds to the notes."""
     if split is not None:
         parts = read_split(split)
     else:
         # Users too short to be held out still teach: nothing compares this split with anybody else's.
-        parts = make_split(events, seed=seed, test=TEST_SHARE, validation=VALIDATION_SHARE, keep_short=True)
-    return make_dataset(events, parts, catalogue=table.ids if table else [])
+        parts = make_split(events, seed=run.seed, test=TEST_SHARE, validation=VALIDATION_SHARE, keep_short=True)
+    dataset = make_dataset(events, parts, catalogue=table.ids if table else [])
+    run.progress.say(split_line(dataset))
+    for note in dataset.notes:
+        notes.append(f"split: {note}")
+        run.progress.say(f"note: {notes[-1]}")
+    return dataset
 
 
 def _fit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix) -> _Fitted:
@@ -396,7 +358,7 @@ def _text_only(table: Items, texts: _Texts) -> _Fitted:
 # ----------------------------------------------------------- small questions
 
 
-def _check(interactions: Any, items: Any, split: Any, preset: str, min_users: int, seed: int) -> None:
+def _check(interactions: Any, items: Any, split: Any, preset: str, min_users: int, seed: int, threads: int) -> None:
     """What can be refused of the arguments before any work is done."""
     if interactions is None and items is None:
         raise UsageError("give interactions, items, or both")
@@ -408,6 +370,8 @@ def _check(interactions: Any, items: Any, split: Any, preset: str, min_users: in
         raise UsageError(f"min_users is {min_users}; expected 1 or more")
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed is {seed}; expected 0 to 4294967295")
+    if threads < 1:
+        raise UsageError(f"threads is {threads}; expected 1 or more")
 
 
 def _check_targets(path: Path, save_full: Path | None, overwrite: bool) -> None:
@@ -431,19 +395,6 @@ def _check_targets(path: Path, save_full: Path | None, overwrite: bool) -> None:
         )
 
 
-def _roles(columns: Mapping[str, str], roles: Collection[str]) -> dict[str, str]:
-    """The part of a column mapping that concerns one table."""
-    unknown = set(columns) - set(INTERACTION_ROLES) - set(ITEM_ROLES)
-    if unknown:
-        known = ", ".join(dict.fromkeys((*INTERACTION_ROLES, *ITEM_ROLES)))
-        raise UsageError(f"columns: unknown role {min(unknown)!r}; expected {known}")
-    return {role: column for role, column in columns.items() if role in roles}
-
-
-def _notes(*sources: Interactions | Items | None) -> list[str]:
-    return [f"{source.name}: {note}" for source in sources if source is not None for note in source.notes]
-
-
 def _about(
     events: Interactions | None, dataset: Dataset | None, data_license: str, attribution: str, seed: int
 ) -> dict[str, Any]:
@@ -459,11 +410,14 @@ def _about(
     }
 
 
-def _metrics(comparison: Mapping[str, Any] | None, fidelity: Mapping[str, float] | None) -> dict[str, Any]:
+def _metrics(
+    comparison: Mapping[str, Any] | None, measured_on: str | None, fidelity: Mapping[str, float] | None
+) -> dict[str, Any]:
     """What the manifest says of quality: numbers of the build's own data, nothing measured in seconds."""
     metrics: dict[str, Any] = {}
     if comparison is not None:
         metrics = {key: comparison[key] for key in ("package", "full", "ratio") if key in comparison}
+        metrics["measured_on"] = measured_on
     if fidelity is not None:
         metrics["student"] = dict(fidelity)
     return metrics

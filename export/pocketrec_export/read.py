@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,11 @@ from pocketrec.errors import DataError, UsageError
 
 from pocketrec_export.columns import MAX_ID_BYTES, id_strings, numbers, timestamps
 from pocketrec_export.files import open_table
-from pocketrec_export.item_texts import ITEM_SYNONYMS, Items, read_items
+from pocketrec_export.item_texts import ITEM_ROLES, ITEM_SYNONYMS, Items, read_items
 from pocketrec_export.tables import Note, check_roles
 from pocketrec_export.value_kind import VALUE_CHOICES, Positive, ValueKind, infer_kind
 
-__all__ = ["Interactions", "Items", "Note", "read_interactions", "read_items"]
+__all__ = ["Interactions", "Items", "Note", "columns_of", "read_interactions", "read_items"]
 
 MAX_VALUE = 1e15
 INTERACTION_ROLES: dict[str, tuple[str, ...]] = {
@@ -75,6 +75,31 @@ class Interactions:
             f"items={len(self.items):,}, {self.value_kind}, positive={self.positive!r}: "
             f"{int(self.is_positive.sum()):,})"
         )
+
+
+def columns_of(table: Literal["interactions", "items"], columns: Mapping[str, str] | None) -> dict[str, str]:
+    """The part of a column mapping that concerns one table, as role -> column.
+
+    ``item`` names the column of both tables, ``items.item`` or ``interactions.item`` that of one of them.
+
+    Raises:
+        UsageError: A role that the table it is for does not have.
+    """
+    roles_of = {"interactions": INTERACTION_ROLES, "items": ITEM_ROLES}
+    common, own = {}, {}
+    for key, column in (columns or {}).items():
+        where, _, role = key.rpartition(".")
+        allowed = {*INTERACTION_ROLES, *ITEM_ROLES} if not where else set(roles_of.get(where, ()))
+        if role not in allowed:
+            known = "; ".join(f"{name}: {', '.join(roles)}" for name, roles in roles_of.items())
+            raise UsageError(
+                f"columns: unknown role {key!r}; expected one of {known}; or items.ROLE, interactions.ROLE"
+            )
+        if not where and role in roles_of[table]:
+            common[role] = column
+        elif where == table:
+            own[role] = column
+    return common | own
 
 
 def read_interactions(

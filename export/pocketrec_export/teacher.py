@@ -112,7 +112,7 @@ class SentenceTeacher:
             "prefix": prefix or "",
         }
         self.dim = self._forward([[0]], _LENGTH_STEP).shape[1]
-        digest = hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps({**self.recipe, **_arithmetic()}, sort_keys=True).encode()).hexdigest()
         self._cache = VectorCache(cache, recipe=digest, dim=self.dim) if cache else None
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
@@ -185,6 +185,13 @@ class SentenceTeacher:
             vectors = self._model(features)["sentence_embedding"].float()
             unit = torch.nn.functional.normalize(vectors, dim=1)
         return np.asarray(unit.numpy()[: len(ids)], np.float32)
+
+
+def _arithmetic() -> dict[str, str | int]:
+    """What else decides the last bits of a vector, so that a cache of another kind is not taken."""
+    import torch
+
+    return {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
 
 
 def _padded_limit(model: SentenceTransformer) -> int:

@@ -23,7 +23,7 @@ class VectorCache:
 
     Args:
         folder: created when the first vectors are saved.
-        recipe: hex digest of everything but the text that decides a vector: weights, tokenizer, limits.
+        recipe: hex digest of everything but the text that decides a vector: weights, tokenizer, limits, torch, threads.
         dim: length of a vector.
     """
 

@@ -1,0 +1,109 @@
+"""What a build says: two lines on its input while it runs, and the report at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pocketrec_export.evaluate import table_lines
+from pocketrec_export.read import Interactions
+from pocketrec_export.split import Dataset
+
+ON_SPLIT = "test users of the split"
+BEFORE_REFIT = "15 % of users held out; fitted again on all rows afterwards"
+
+
+def interactions_line(events: Interactions) -> str:
+    """How many there are, and what their values were taken for."""
+    counts = f"{len(events):,} rows, {len(events.users):,} users, {len(events.items):,} items"
+    if events.value_kind == "none":
+        return f"interactions: {counts}; {events.value_reason}"
+    liked = f"liked means {events.positive} ({int(events.is_positive.sum()):,} rows)"
+    return f"interactions: {counts}; values are {events.value_kind}s ({events.value_reason}), {liked}"
+
+
+def split_line(dataset: Dataset) -> str:
+    """Who teaches and who is held out."""
+    chosen, test = len(dataset.validation), len(dataset.test)
+    held_out = f"held out: {chosen:,} users to choose settings, {test:,} to test" if chosen + test else "none held out"
+    return (
+        f"split: {int(dataset.train_items.sum()):,} of {len(dataset.items):,} items in train; "
+        f"{len(dataset.users):,} users to learn from, {held_out}"
+    )
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build read, chose, measured and wrote.
+
+    Attributes:
+        path: the package.
+        facts: as `pocketrec inspect --json` prints them.
+        notes: what reading repaired, removed or assumed, a sentence each; printed while building.
+        settings: chosen settings by signal.
+        trials: every candidate with its validation objective.
+        comparison: test figures of package and full model, None where no user could be held out.
+        measured_on: `ON_SPLIT`, `BEFORE_REFIT`, or None without figures.
+        student: fidelity of the student on held-out queries, None without texts.
+        full_bytes: bytes of the full float32 model, teacher included.
+        teacher_bytes: of these the teacher's, 0 without texts.
+        threads: of the numeric libraries; another number may give other bytes.
+        seconds: of each stage; printed only, never written into the package.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+    notes: tuple[str, ...]
+    settings: Mapping[str, Any]
+    trials: tuple[Mapping[str, Any], ...]
+    comparison: Mapping[str, Any] | None
+    measured_on: str | None
+    student: Mapping[str, float] | None
+    full_bytes: int
+    teacher_bytes: int
+    threads: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "path": str(self.path),
+            "bytes": self.facts["bytes"],
+            "full_bytes": self.full_bytes,
+            "teacher_bytes": self.teacher_bytes,
+            "facts": dict(self.facts),
+            "notes": list(self.notes),
+            "settings": dict(self.settings),
+            "trials": list(self.trials),
+            "comparison": self.comparison,
+            "measured_on": self.measured_on,
+            "student": self.student,
+            "threads": self.threads,
+            "seconds": dict(self.seconds),
+        }
+
+    def lines(self) -> list[str]:
+        """A summary for a terminal."""
+        lines: list[str] = []
+        if self.comparison is not None:
+            lines += [*table_lines(self.comparison)]
+            if self.measured_on == BEFORE_REFIT:
+                lines.append(
+                    "measured on a model fitted without these users; the package was then fitted again on all rows"
+                )
+            lines.append("")
+        if self.student is not None:
+            figures = ", ".join(f"{name} {value:.4f}" for name, value in self.student.items())
+            lines += [f"queries by the student against queries by the teacher: {figures}", ""]
+        size = self.facts["bytes"]
+        teacher = f" (teacher {self.teacher_bytes / 1e6:,.1f} MB included)" if self.teacher_bytes else ""
+        lines.append(
+            f"full model {self.full_bytes / 1e6:,.1f} MB{teacher}, package {size / 1e6:,.2f} MB: "
+            f"{self.full_bytes / size:.1f} x smaller"
+        )
+        for part, part_size in sorted(self.facts["parts"].items(), key=lambda entry: -entry[1]):
+            lines.append(f"  {part:<14}{part_size:>12,}  {100 * part_size / size:5.1f} %")
+        lines += ["", f"wrote {self.path} in {sum(self.seconds.values()):.0f} s"]
+        return lines
