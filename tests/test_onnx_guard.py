@@ -16,6 +16,7 @@ from pocketrec.engine_onnx import OnnxEngine
 from pocketrec.errors import EngineError, PackageError
 from pocketrec.onnx_guard import ExternalTable, check_model
 from pocketrec.package import Package
+from pocketrec.recommender import Recommender
 from pocketrec_export.graphs import IR_VERSION, encoder_graph, ranker_graph
 from worlds import tiny_world
 
@@ -345,3 +346,25 @@ def test_onnxruntime_prints_nothing_about_a_bad_graph(package: Package, capfd: p
     with pytest.raises(EngineError, match="cannot load"):
         OnnxEngine(Damaged())  # type: ignore[arg-type]
     assert tuple(capfd.readouterr()) == ("", "")
+
+
+@pytest.mark.parametrize("change", ["rows", "range"])
+def test_a_ranker_that_answers_something_else_is_refused(package: Package, ranker: bytes, change: str) -> None:
+    model = onnx.load_model_from_string(ranker)
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["true_index" if name == "index" else name for name in names]
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1 << 40], np.int64), "beyond"))
+    operator = {"rows": "Concat", "range": "Add"}[change]
+    axis = {"axis": 0} if change == "rows" else {}
+    model.graph.node.append(helper.make_node(operator, ["true_index", "beyond"], ["index"], **axis))
+
+    class Changed:
+        def __getattr__(self, name: str) -> object:
+            return getattr(package, name)
+
+        def blob(self, name: str) -> memoryview:
+            return memoryview(model.SerializeToString()) if name == "graphs/ranker.onnx" else package.blob(name)
+
+    with pytest.raises((EngineError, PackageError), match=r"the graph answers with|ONNX graph"):
+        Recommender(Changed(), OnnxEngine(Changed())).recommend(["tea-0"], k=3)  # type: ignore[arg-type]

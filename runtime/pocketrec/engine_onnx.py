@@ -91,7 +91,13 @@ class OnnxEngine:
         """The best ``task.n`` eligible items with each signal's contribution."""
         feed = {name: getattr(task, name) for name in self._inputs}
         feed["n"] = np.array([task.n], np.int64)
-        return RankerOutput(*self._open().run(feed))
+        output = RankerOutput(*self._open().run(feed))
+        shapes = (output.index.shape, output.score.shape, output.signals.shape)
+        if shapes != ((task.n,), (task.n,), (len(task.weights), task.n)):
+            raise EngineError(f"the graph answers with shapes {shapes} for {task.n} items")
+        if output.index.dtype != np.int64 or output.index.min() < 0 or output.index.max() >= len(task.mask):
+            raise EngineError(f"the graph answers with items outside the catalogue of {len(task.mask):,}")
+        return output
 
     def close(self) -> None:
         """Let go of the package's memory; calls that are running finish undisturbed."""
