@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from pocketrec import onnx_guard
 from pocketrec.engine_onnx import OnnxEngine
 from pocketrec.errors import EngineError, PackageError
@@ -18,7 +19,7 @@ from pocketrec.onnx_guard import ExternalTable, check_model
 from pocketrec.package import Package
 from pocketrec.recommender import Recommender
 from pocketrec_export.graphs import IR_VERSION, encoder_graph, ranker_graph
-from worlds import tiny_world
+from worlds import random_world, tiny_world
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,15 @@ def ranker(package: Package) -> bytes:
     return bytes(package.blob("graphs/ranker.onnx"))
 
 
+INPUTS = {"history_index": (512,), "history_weight": (512,), "block_index": (8,), "block_weight": (8,),
+          "query": (1, 64), "mask": (8,), "weights": (5,), "n": (1,)}  # fmt: skip
+
+
 def _check(data: bytes) -> dict[str, ExternalTable]:
-    return check_model(data, allowed=lambda name: name.split("/")[0] in ("factors", "neighbours", "text", "popularity"))
+    def allowed(name: str) -> bool:
+        return name.split("/")[0] in ("factors", "neighbours", "text", "popularity")
+
+    return check_model(data, allowed=allowed, inputs=INPUTS)
 
 
 def test_our_own_graphs_pass_and_name_their_tables(ranker: bytes) -> None:
@@ -41,7 +49,9 @@ def test_our_own_graphs_pass_and_name_their_tables(ranker: bytes) -> None:
     assert tables["factors/value|blocks"] == ExternalTable("uint8", (8, 1, 64))
     assert tables["factors/scale|blocks"] == ExternalTable("float32", (8, 1))
     assert tables["neighbours/index"] == ExternalTable("uint16", (8, 16))
-    encoder = check_model(encoder_graph(13, 128), allowed=lambda name: name.startswith("tokens/"))
+    encoder = check_model(
+        encoder_graph(13, 128), allowed=lambda name: name.startswith("tokens/"), inputs={"token_ids": (256,)}
+    )
     assert encoder["tokens/scale|blocks"] == ExternalTable("float32", (13, 2))
 
 
@@ -214,6 +224,82 @@ def _too_many_nodes(model: ModelProto) -> None:
     model.graph.node.extend(helper.make_node("Abs", ["c"], [f"z{i}"]) for i in range(onnx_guard.MAX_NODES))
 
 
+def _nodes(*nodes: NodeProto) -> Callable[[ModelProto], None]:
+    """Nodes put in front of ours; ``c1`` is the constant [1], ``m1`` [-1]."""
+
+    def change(model: ModelProto) -> None:
+        for name, value in (("c1", 1), ("m1", -1)):
+            model.graph.initializer.append(numpy_helper.from_array(np.array([value]), name))
+        ours = list(model.graph.node)
+        del model.graph.node[:]
+        model.graph.node.extend([*nodes, *ours])
+
+    return change
+
+
+def _chain(operator: str, count: int, first: str = "history_weight", **attributes: int) -> list[NodeProto]:
+    names = [first, *(f"z{i}" for i in range(count))]
+    return [helper.make_node(operator, [a, a], [b], **attributes) for a, b in pairwise(names)]
+
+
+_node = helper.make_node
+_LONG = [*_chain("Concat", 15, axis=0), _node("Unsqueeze", ["z14", "c1"], ["column"])]  # 2^24 numbers each
+BOMBS = {
+    "doubled_40_times": _chain("Concat", 40, axis=0),
+    "gathered_by_a_square": [
+        _node("Unsqueeze", ["history_index", "c1"], ["column"]),
+        _node("Add", ["column", "history_index"], ["square"]),
+        _node("Gather", ["neighbours/index", "square"], ["cube"]),
+        _node("Reshape", ["cube", "m1"], ["flat"]),
+        *_chain("Concat", 3, "flat", axis=0),
+    ],
+    "outer_product": [*_LONG, _node("Mul", ["column", "z14"], ["square"])],
+    "outer_matrix_product": [*_LONG, _node("Gemm", ["column", "column"], ["square"], transB=1)],
+    "outer_choice": [*_LONG, _node("Where", ["mask", "column", "z14"], ["square"])],
+    "many_of_some_size": [
+        *_chain("Concat", 8, axis=0),
+        *(_node("Abs", ["z7"], [f"copy{i}"]) for i in range(200)),
+    ],
+    "split_in_many": [
+        *_chain("Concat", 8, axis=0),
+        _node("Split", ["z7"], [f"part{i}" for i in range(200)], num_outputs=200, axis=0),
+    ],
+    "five_dimensions": [_node("Unsqueeze", [a, "c1"], [b]) for a, b in pairwise(["n", "p", "q", "r", "s"])],
+    "shape_from_data": [_node("Reshape", ["history_weight", "n"], ["z"])],
+    "axes_from_data": [_node("Unsqueeze", ["history_weight", "n"], ["z"])],
+    "used_before_it_is_made": [_node("Abs", ["later"], ["z"]), _node("Abs", ["c1"], ["later"])],
+    "made_twice": [_node("Abs", ["history_weight"], ["z"]), _node("Abs", ["c1"], ["z"])],
+    "made_over_an_input": [_node("Abs", ["c1"], ["history_weight"])],
+    "no_axis": [_node("Concat", ["n", "n"], ["z"])],
+    "axis_beyond": [_node("Gather", ["n", "n"], ["z"], axis=1)],
+    "no_operand": [_node("Abs", [], ["z"])],
+    "split_in_more_than_it_says": [_node("Split", ["n"], ["z", "y"], num_outputs=1)],
+}
+
+
+def _attribute_of_another_type(model: ModelProto) -> None:
+    """What says that it is a float is no number to the runtime, which then takes the default."""
+    next(node for node in model.graph.node if node.op_type == "Concat").attribute[0].type = onnx.AttributeProto.FLOAT
+
+
+def _attribute_twice(model: ModelProto) -> None:
+    next(node for node in model.graph.node if node.op_type == "Concat").attribute.append(
+        helper.make_attribute("axis", 1)
+    )
+
+
+def _older_operators(model: ModelProto) -> None:
+    model.opset_import[0].version = 11
+
+
+def _no_operator_set(model: ModelProto) -> None:
+    del model.opset_import[:]
+
+
+def _initializer_over_an_input(model: ModelProto) -> None:
+    model.graph.initializer.append(_inline("weights", [1], b"\0" * 4))
+
+
 HOSTILE = [
     *(_point_at(where) for where in ("../../etc/passwd", "/etc/passwd", "package/../x", "", "*/_ORT_MEM_ADDR_/*")),
     _add_offset, _location_twice, _no_location, _inline_with_location, _unknown_table, _attribute_tensor, _subgraph,
@@ -233,6 +319,32 @@ def test_hostile_models_are_refused(ranker: bytes, change: Callable[[ModelProto]
     change(model)
     with pytest.raises(PackageError):
         _check(model.SerializeToString())
+
+
+@pytest.mark.parametrize("nodes", BOMBS.values(), ids=BOMBS)
+def test_values_that_grow_are_refused(ranker: bytes, nodes: list[NodeProto]) -> None:
+    model = onnx.load_model_from_string(ranker)
+    _nodes(*nodes)(model)
+    with pytest.raises(PackageError, match=r"may need more than|is not one of ours|no name of its own"):
+        _check(model.SerializeToString())
+
+
+def test_the_bombs_differ_from_harmless_nodes_by_their_size_alone(ranker: bytes) -> None:
+    model = onnx.load_model_from_string(ranker)
+    column, square = (
+        _node("Unsqueeze", ["z2", "c1"], ["column"]),
+        _node("Mul", ["column", "history_weight"], ["square"]),
+    )
+    _nodes(*_chain("Concat", 3, axis=0), column, square)(model)
+    _check(model.SerializeToString())
+
+
+@pytest.mark.parametrize("items", [8, 3000])
+def test_our_ranker_needs_far_less_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, items: int) -> None:
+    package = Package.open(random_world(tmp_path / "w", items=items))
+    monkeypatch.setattr(onnx_guard, "MAX_NUMBERS", 1 << 22)
+    monkeypatch.setattr(onnx_guard, "MAX_NUMBERS_PER_ITEM", 25)
+    OnnxEngine(package)
 
 
 def _field(number: int, data: bytes) -> bytes:
@@ -303,7 +415,7 @@ def test_random_splices_are_refused_or_safe(data: st.DataObject) -> None:
 def _refused_or_safe(data: bytes) -> None:
     """PackageError, or a model in which protobuf itself finds no way out of the package."""
     try:
-        check_model(data, allowed=lambda name: True)
+        check_model(data, allowed=lambda name: True, inputs=INPUTS | {"token_ids": (256,)})
     except PackageError:
         return
     try:
@@ -333,8 +445,8 @@ def test_the_engine_checks_before_it_loads(tmp_path: Path, monkeypatch: pytest.M
 
 def test_onnxruntime_prints_nothing_about_a_bad_graph(package: Package, capfd: pytest.CaptureFixture) -> None:
     graph = bytes(package.blob("graphs/encoder.onnx"))
-    used = graph.index(b"\x02t0", graph.index(b"\x02t0") + 1)  # the name where it is read, not where it is made
-    entries = {"graphs/encoder.onnx": memoryview(graph[: used + 1] + b"\xff0" + graph[used + 3 :])}
+    declared = graph.rindex(b"vector")  # the name in the list of outputs, which the guard leaves to onnxruntime
+    entries = {"graphs/encoder.onnx": memoryview(graph[:declared] + b"\xff" + graph[declared + 1 :])}
 
     class Damaged:
         def __getattr__(self, name: str) -> object:

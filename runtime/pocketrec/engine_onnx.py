@@ -123,7 +123,9 @@ class _Session:
         self, package: Package, entry: str, *, inputs: Sequence[str], outputs: Sequence[str], threads: int
     ) -> None:
         data = package.blob(entry)
-        expected = check_model(data, allowed=lambda name: package.has(name.removesuffix("|blocks")))
+        expected = check_model(
+            data, allowed=lambda name: package.has(name.removesuffix("|blocks")), inputs=_largest(package, inputs)
+        )
         tables = {name: _bind(package, name, table) for name, table in expected.items()}
         ort = _import()
         options = ort.SessionOptions()
@@ -156,6 +158,27 @@ class _Session:
         except Exception as error:  # onnxruntime's exceptions share no base below Exception
             raise EngineError(f"onnxruntime could not run the graph: {error}") from error
         return result
+
+
+def _largest(package: Package, inputs: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """The largest shape of each input that a host may give."""
+    manifest, signals = package.manifest, package.manifest.signals
+    text = signals.content or signals.semantic
+    near = signals.neighbours
+    blocks = min(near.budget, len(package.array("neighbours/index"))) if near else 0
+    history = manifest.history.max_items
+    shapes = {
+        "history_index": (history,),
+        "history_weight": (history,),
+        "block_index": (blocks,),
+        "block_weight": (blocks,),
+        "query": (1, text.dim if text else 0),
+        "mask": (manifest.catalogue.items,),
+        "weights": (len(signals.names),),
+        "n": (1,),
+        "token_ids": (manifest.encoder.max_tokens if manifest.encoder else 0,),
+    }
+    return {name: shapes[name] for name in inputs}
 
 
 def _import() -> Any:

@@ -11,11 +11,13 @@ Source: onnx.proto (field numbers), https://protobuf.dev/programming-guides/enco
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pocketrec.errors import PackageError
+from pocketrec.onnx_sizes import Node, check_sizes
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 4096
@@ -28,7 +30,12 @@ OPERATORS = {
     }),
     "com.microsoft": frozenset({"GatherBlockQuantized", "MatMulNBits"}),
 }  # fmt: skip
-"""Operators that a graph may use, by domain: none reads a file, holds a subgraph, or makes a size up."""
+"""Operators that a graph may use, by domain: none reads a file, holds a subgraph, or takes a size from a value."""
+OPSETS = {"": 18, "com.microsoft": 1}
+MAX_NUMBERS = 1 << 24
+"""What the values of a graph may hold in all, besides those that have a number for each item."""
+MAX_NUMBERS_PER_ITEM = 64
+"""Our largest ranker, with all five signals, has 25."""
 
 # Wire types: 0 varint, 2 bytes, 5 four bytes. Field number -> (name, wire type, may repeat).
 _Fields = dict[int, tuple[str, int, bool]]
@@ -42,6 +49,7 @@ _NODE: _Fields = {1: ("input", 2, True), 2: ("output", 2, True), 3: ("name", 2, 
 # No tensor, graph, sparse or type attribute: constants are initializers, and there are no subgraphs.
 _ATTRIBUTE: _Fields = {1: ("name", 2, False), 2: ("float", 5, False), 3: ("int", 0, False), 4: ("bytes", 2, False),
                        20: ("type", 0, False)}  # fmt: skip
+_ATTRIBUTE_TYPES = {"float": 1, "int": 2, "bytes": 3}  # AttributeProto.AttributeType of each field
 _TENSOR: _Fields = {1: ("dim", 0, True), 2: ("data_type", 0, False), 8: ("name", 2, False), 9: ("raw", 2, False),
                     13: ("external", 2, True), 14: ("location", 0, False)}  # fmt: skip
 _ENTRY: _Fields = {1: ("key", 2, False), 2: ("value", 2, False)}
@@ -58,49 +66,62 @@ class ExternalTable:
     shape: tuple[int, ...]
 
 
-def check_model(data: bytes | memoryview, *, allowed: Callable[[str], bool]) -> dict[str, ExternalTable]:
+def check_model(
+    data: bytes | memoryview, *, allowed: Callable[[str], bool], inputs: Mapping[str, tuple[int, ...]]
+) -> dict[str, ExternalTable]:
     """The tables that a model expects by name, once every byte of the model has been looked at.
 
     Args:
         data: A serialized ``ModelProto``.
         allowed: Whether a name is one that the engine can bind.
+        inputs: The largest shape of each input that the engine gives.
 
     Raises:
-        PackageError: The bytes are damaged, or use anything outside the lists of this module.
+        PackageError: The bytes are damaged, use anything outside the lists of this module, or would need more
+            memory than our own graphs do.
     """
     if len(data) > MAX_BYTES:
         raise PackageError(f"an ONNX graph of at most {MAX_BYTES} bytes was expected, found {len(data)}")
     model = _message(memoryview(data), _MODEL, "model")
-    for opset in model["opset"]:
-        domain = _text(_message(opset, _OPSET, "opset")["domain"])
-        if domain not in OPERATORS:
-            raise PackageError(f"ONNX graph: operator domain {domain!r} is not one that we run")
+    _check_opsets([_message(opset, _OPSET, "opset") for opset in model["opset"]])
     graph = _message(_one(model["graph"], "graph"), _GRAPH, "graph")
     if len(graph["node"]) > MAX_NODES:
         raise PackageError(f"ONNX graph: at most {MAX_NODES} nodes were expected, found {len(graph['node'])}")
-    products = [product for node in graph["node"] if (product := _check_node(node))]
+    nodes = [_node(node) for node in graph["node"]]
     tables: dict[str, ExternalTable] = {}
-    seen: set[str] = set()
+    shapes, constants = dict(inputs), {}
     for tensor in graph["initializer"]:
-        name, table = _check_tensor(tensor)
-        if name in seen:
-            raise PackageError(f"ONNX graph: initializer {name!r} appears twice")
-        seen.add(name)
-        if table is not None:
+        name, table, raw = _check_tensor(tensor)
+        if name in shapes:
+            raise PackageError(f"ONNX graph: initializer {name!r} appears twice, or is an input")
+        shapes[name] = table.shape
+        if raw is None:
             if not allowed(name):
                 raise PackageError(f"ONNX graph: there is no table {name!r} in this package")
             tables[name] = table
-    for product in products:
-        product.check(tables)
+        elif table.dtype == "int64":
+            constants[name] = struct.unpack(f"<{len(raw) // 8}q", raw)
+    for node in nodes:
+        if node.operator in _QUANTIZED:
+            _QUANTIZED[node.operator](node.inputs, node.attributes).check(tables)
+    items = math.prod(inputs.get("mask", (0,)))
+    check_sizes(nodes, shapes=shapes, constants=constants, limit=MAX_NUMBERS + MAX_NUMBERS_PER_ITEM * items)
     return tables
+
+
+def _check_opsets(opsets: Sequence[Mapping[str, list[Any]]]) -> None:
+    """Other versions give operators other meanings than those that we check."""
+    versions = [(_text(opset["domain"]), *opset["version"]) for opset in opsets]
+    if not {("", 18)} <= set(versions) <= set(OPSETS.items()) or len(set(versions)) != len(versions):
+        raise PackageError(f"ONNX graph: operator sets {versions} are not those that we run: {OPSETS}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Product:
     """A MatMulNBits node: ONNX Runtime 1.25 believes its N and K when it reads the table to repack it."""
 
-    inputs: list[str]
-    attributes: dict[str, int]
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, int]
 
     def check(self, tables: dict[str, ExternalTable]) -> None:
         """Refuse a node that does not fit its tables."""
@@ -115,8 +136,8 @@ class _Product:
 class _Rows:
     """A GatherBlockQuantized node: ONNX Runtime 1.28 divides by its block size, even by 0, and kills the process."""
 
-    inputs: list[str]
-    attributes: dict[str, int]
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, int]
 
     def check(self, tables: dict[str, ExternalTable]) -> None:
         """Refuse a node that does not fit its tables."""
@@ -131,23 +152,29 @@ class _Rows:
 _QUANTIZED: dict[str, type[_Product] | type[_Rows]] = {"MatMulNBits": _Product, "GatherBlockQuantized": _Rows}
 
 
-def _check_node(data: memoryview) -> _Product | _Rows | None:
-    """Check a node by itself; one that reads a quantized table is returned, to be checked against the tables."""
+def _node(data: memoryview) -> Node:
+    """A node of an operator that we run, its attributes being of the types that they say they are."""
     node = _message(data, _NODE, "node")
     domain, operator = _text(node["domain"]), _text(node["op_type"])
     if operator not in OPERATORS.get(domain, ()):
         raise PackageError(f"ONNX graph: operator {domain}:{operator} is not one that we run")
-    attributes = [_message(data, _ATTRIBUTE, f"attribute of {operator}") for data in node["attribute"]]
-    if operator not in _QUANTIZED:
-        return None
-    numbers = [(_text(a["name"]), a["int"][0]) for a in attributes if a["int"]]
-    if len(dict(numbers)) != len(attributes):
-        raise PackageError(f"ONNX graph: {operator} repeats an attribute, or has one that is not a whole number")
-    return _QUANTIZED[operator]([_text([name]) for name in node["input"]], dict(numbers))
+    numbers: dict[str, int] = {}
+    names: set[str] = set()
+    for attribute in (_message(data, _ATTRIBUTE, f"attribute of {operator}") for data in node["attribute"]):
+        name, kinds = _text(attribute["name"]), [kind for kind in _ATTRIBUTE_TYPES if attribute[kind]]
+        if name in names or len(kinds) != 1 or attribute["type"] != [_ATTRIBUTE_TYPES[kinds[0]]]:
+            raise PackageError(f"ONNX graph: {operator} repeats attribute {name!r}, or gives it no one value")
+        names.add(name)
+        if kinds == ["int"]:
+            numbers[name] = attribute["int"][0]
+    if operator in _QUANTIZED and names != numbers.keys():
+        raise PackageError(f"ONNX graph: {operator} has an attribute that is not a whole number")
+    inputs, outputs = ([_text([name]) for name in node[key]] for key in ("input", "output"))
+    return Node(operator, tuple(inputs), tuple(outputs), numbers)
 
 
-def _check_tensor(data: memoryview) -> tuple[str, ExternalTable | None]:
-    """A tensor's name, and the table it stands for unless its values are inside the model."""
+def _check_tensor(data: memoryview) -> tuple[str, ExternalTable, memoryview | None]:
+    """A tensor's name and shape, and its bytes unless it is a table outside the model."""
     tensor = _message(data, _TENSOR, "initializer")
     name = _text(tensor["name"])
     kind = _one(tensor["data_type"], f"data type of {name!r}")
@@ -160,11 +187,11 @@ def _check_tensor(data: memoryview) -> tuple[str, ExternalTable | None]:
         where = [(_text(entry["key"]), _text(entry["value"])) for entry in entries]
         if where != [("location", "package")] or tensor["raw"]:
             raise PackageError(f"ONNX graph: initializer {name!r} points outside the package: {where}")
-        return name, ExternalTable(dtype, shape)
-    found = len(tensor["raw"][0]) if tensor["raw"] else 0
-    if tensor["external"] or tensor["location"] not in ([], [0]) or found != math.prod(shape) * width:
+        return name, ExternalTable(dtype, shape), None
+    raw = tensor["raw"][0] if tensor["raw"] else memoryview(b"")
+    if tensor["external"] or tensor["location"] not in ([], [0]) or len(raw) != math.prod(shape) * width:
         raise PackageError(f"ONNX graph: initializer {name!r} of shape {shape} does not hold its own values")
-    return name, None
+    return name, ExternalTable(dtype, shape), raw
 
 
 def _message(data: memoryview, fields: _Fields, where: str) -> dict[str, list[Any]]:
