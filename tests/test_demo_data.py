@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pocketrec.errors import DataError, UsageError
-from pocketrec_export import demo_data
+from pocketrec_export import build, demo, demo_data
 from pocketrec_export.demo_data import LICENSES, demo_frames, main, sample_items
 from pocketrec_export.read import read_interactions, read_items
 
@@ -171,3 +171,40 @@ def test_the_text_leaves_out_what_is_not_known() -> None:
     film = {"Director": "X", "Writer": "", "Cast": "A, B Jr."}
     assert demo_data._text("T (1999)", ["G", "H"], film) == "T (1999). G, H. Directed by X. Starring A, B Jr."
     assert demo_data._text("T (1999)", [], None) == "T (1999)."
+
+
+# --- the demo -------------------------------------------------------------------------------------------
+
+
+def _two_films(arguments: list[str]) -> int:
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True)
+    (folder / "interactions.csv").write_text("user,item,value,timestamp\nu,a,5,1\nu,b,4,2\nv,a,5,3\nv,b,1,4\n")
+    (folder / "items.csv").write_text("item,title\na,A\nb,B\n")
+    return 0
+
+
+def test_the_demo_ends_with_the_first_exit_code_that_is_not_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "BUILD", tmp_path)
+    monkeypatch.setattr(demo_data, "main", _two_films)
+    # A package without texts: recommending works, searching is an error, and nothing comes after it.
+    monkeypatch.setattr(
+        demo, "build", lambda interactions, _, *, out, **_rest: build(interactions, out=out, quiet=True)
+    )
+    assert demo.main() == 1
+    printed = capsys.readouterr()
+    assert printed.out.count("$ pocketrec") == 2
+    assert "holds no text encoder" in printed.err
+
+
+def test_an_interrupted_demo_does_not_say_that_nothing_was_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo_data, "main", interrupted)
+    assert demo.main() == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -20,32 +20,41 @@ HISTORY_LENGTH = 30
 
 
 def main() -> int:
-    """Make the data, build, then ask the package what a user would; returns the exit code."""
-    data, package = BUILD / "demo-data", BUILD / "demo.pocketrec"
+    """Make the data, build, then ask the package what a user would; returns the first exit code that is not 0."""
     try:
-        code = demo_data.main([str(data)])
-        if code:
-            return code
-        report = build(
-            data / "interactions.csv",
-            data / "items.csv",
-            out=package,
-            save_full=BUILD / "demo-full",
-            cache=BUILD / "cache",
-            data_license=demo_data.MOVIELENS_LICENSE,
-            attribution="MovieLens latest-small 2016 (GroupLens); film data from Wikidata (CC0)",
-            overwrite=True,
-        )
+        return _demo(BUILD / "demo-data", BUILD / "demo.pocketrec")
     except PocketrecError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)  # what is whole stays: the data, vectors, perhaps the package
         return 130
+
+
+def _demo(data: Path, package: Path) -> int:
+    code = demo_data.main([str(data)])
+    if code:
+        return code
+    report = build(
+        data / "interactions.csv",
+        data / "items.csv",
+        out=package,
+        save_full=BUILD / "demo-full",
+        cache=BUILD / "cache",
+        data_license=demo_data.MOVIELENS_LICENSE,
+        attribution="MovieLens latest-small 2016 (GroupLens); film data from Wikidata (CC0)",
+        overwrite=True,
+    )
     history = _history(data / "interactions.csv")
-    _run("recommend", str(package), "--history", ",".join(history), "--explain")
-    _run("search", str(package), QUERY)
-    _run("similar", str(package), history[-1], "-k", "5")
+    for arguments in (
+        ["recommend", str(package), "--history", ",".join(history), "--explain"],
+        ["search", str(package), QUERY],
+        ["similar", str(package), history[-1], "-k", "5"],
+    ):
+        print(f"\n$ pocketrec {shlex.join(arguments)}", flush=True)
+        code = cli.main(arguments)
+        if code:
+            return code
     print()
     print("\n".join(report.lines()))
     return 0
@@ -59,11 +68,6 @@ def _history(path: Path) -> list[str]:
     mine = np.flatnonzero((rows.user_index == int(np.abs(liked - HISTORY_LENGTH).argmin())) & rows.is_positive)
     recent = mine[np.argsort(rows.timestamp[mine], kind="stable")][-HISTORY_LENGTH:]
     return [rows.items[index] for index in rows.item_index[recent]]
-
-
-def _run(*arguments: str) -> None:
-    print(f"\n$ pocketrec {shlex.join(arguments)}", flush=True)
-    cli.main(arguments)
 
 
 if __name__ == "__main__":
