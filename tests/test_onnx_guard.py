@@ -243,7 +243,7 @@ def _chain(operator: str, count: int, first: str = "history_weight", **attribute
 
 
 _node = helper.make_node
-_LONG = [*_chain("Concat", 15, axis=0), _node("Unsqueeze", ["z14", "c1"], ["column"])]  # 2^24 numbers each
+_LONG = [*_chain("Concat", 12, axis=0), _node("Unsqueeze", ["z11", "c1"], ["column"])]  # 2^21 numbers: still allowed
 BOMBS = {
     "doubled_40_times": _chain("Concat", 40, axis=0),
     "gathered_by_a_square": [
@@ -253,9 +253,9 @@ BOMBS = {
         _node("Reshape", ["cube", "m1"], ["flat"]),
         *_chain("Concat", 3, "flat", axis=0),
     ],
-    "outer_product": [*_LONG, _node("Mul", ["column", "z14"], ["square"])],
+    "outer_product": [*_LONG, _node("Mul", ["column", "z11"], ["square"])],
     "outer_matrix_product": [*_LONG, _node("Gemm", ["column", "column"], ["square"], transB=1)],
-    "outer_choice": [*_LONG, _node("Where", ["mask", "column", "z14"], ["square"])],
+    "outer_choice": [*_LONG, _node("Where", ["mask", "column", "z11"], ["square"])],
     "many_of_some_size": [
         *_chain("Concat", 8, axis=0),
         *(_node("Abs", ["z7"], [f"copy{i}"]) for i in range(200)),
@@ -325,7 +325,8 @@ def test_hostile_models_are_refused(ranker: bytes, change: Callable[[ModelProto]
 def test_values_that_grow_are_refused(ranker: bytes, nodes: list[NodeProto]) -> None:
     model = onnx.load_model_from_string(ranker)
     _nodes(*nodes)(model)
-    with pytest.raises(PackageError, match=r"may need more than|is not one of ours|no name of its own"):
+    last = nodes[-1].op_type
+    with pytest.raises(PackageError, match=f"may need .* at {last}|{last} of .* not one of ours|no name of its own"):
         _check(model.SerializeToString())
 
 
