@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "tokenizers", "pandas", "scipy", "pyarrow", "onnx", "implicit")
+SAMPLE = ROOT / "runtime" / "pocketrec" / "sample.pocketrec"
+FLOORS = ("numpy==1.26.4", "onnxruntime==1.25.0")  # of pyproject.toml
 PROBE = f"""
 import json, sys, pocketrec
 with pocketrec.open_sample() as films:
@@ -28,12 +30,16 @@ def environment(tmp_path_factory):
     wheels = folder / "wheels"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, ROOT])
-    run([sys.executable, "-m", "venv", folder / "venv"])
-    python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    python = new_environment(folder / "venv")
     (wheel,) = wheels.glob("pocketrec-*.whl")
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", ROOT / "constraints.txt"]
     run([*install, wheel])
     return python, install, wheel
+
+
+def new_environment(folder):
+    run([sys.executable, "-m", "venv", folder])
+    return folder / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
 def run(command, **options):
@@ -62,7 +68,27 @@ def test_numpy_is_enough_and_onnxruntime_is_picked_up(environment, tmp_path):
     run([*install, f"{wheel}[onnx]"])
     both = json.loads(run([python, "-c", PROBE], cwd=tmp_path))
     assert both == {"found": 3, "like": 3, "engine": "onnx", "loaded": ["onnxruntime"]}
-    assert '"ran": true' in run([demo, "verify", ROOT / "runtime/pocketrec/sample.pocketrec", "--json"], cwd=tmp_path)
+    assert '"ran": true' in run([demo, "verify", SAMPLE, "--json"], cwd=tmp_path)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="numpy 1.26 has no wheel for this Python")
+def test_the_oldest_versions_that_are_allowed_answer_alike(environment, tmp_path):
+    _, _, wheel = environment
+    python = new_environment(tmp_path / "floors")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*install, f"{wheel}[onnx]", *FLOORS])
+    facts = json.loads(run([python.parent / "pocketrec", "verify", SAMPLE, "--json"], cwd=tmp_path))
+    assert {name: (engine["ok"], engine["ran"]) for name, engine in facts["engines"].items()} == {
+        "onnx": (True, True),
+        "numpy": (True, True),
+    }
+    answers = [
+        json.loads(run([python.parent / "pocketrec", "search", SAMPLE, "robots", "--engine", engine, "--json"]))
+        for engine in ("onnx", "numpy")
+    ]
+    ids = [[item["item"] for item in answer["results"]] for answer in answers]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 10
 
 
 def test_the_runtime_never_imports_the_export_pipeline():
