@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec import __version__
 from pocketrec.inspection import GOLDEN, golden_case
-from pocketrec.manifest import BLOCK, FORMAT, HISTORY_SIGNALS, SIGNALS, BlendTerm
+from pocketrec.manifest import FORMAT, HISTORY_SIGNALS, SIGNALS, SPARSE_BLOCK, BlendTerm
 from pocketrec.recommender import Recommender, open_package
 
 from pocketrec_export.blend import to_manifest
@@ -85,7 +85,7 @@ def assemble(
         signals["factors"] = {"dim": dim, "alpha": alpha, "steps": model.steps}
     if model.neighbours is not None and "neighbours" in used:
         arrays |= {f"neighbours/{key}": array for key, array in sparse_blocks(model.neighbours).items()}
-        signals["neighbours"] = {"block": BLOCK, "budget": BLOCK_BUDGET}
+        signals["neighbours"] = {"block": SPARSE_BLOCK, "budget": BLOCK_BUDGET}
     if model.text is not None:
         arrays["text/value"], arrays["text/scale"] = quantize_rows(model.text)
         signals |= {key: {"dim": model.text.shape[1]} for key in ("content", "semantic") if key in used}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pocketrec.layout import MAX_SCALE
-from pocketrec.manifest import BLOCK
+from pocketrec.manifest import SPARSE_BLOCK
 from scipy import sparse
 
 ZERO_POINT = 128
@@ -76,12 +76,12 @@ def sparse_blocks(matrix: sparse.csr_array[Any] | sparse.csr_matrix[Any]) -> dic
     strength = np.abs(code[kept].astype(np.int16))
     order = kept[np.lexsort((table.indices[kept], -strength, row[kept]))]
     count = np.bincount(row[order], minlength=rows)
-    start = np.concatenate(([0], np.cumsum(-(-count // BLOCK))))
+    start = np.concatenate(([0], np.cumsum(-(-count // SPARSE_BLOCK))))
     rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
-    place = start[row[order]] * BLOCK + rank
+    place = start[row[order]] * SPARSE_BLOCK + rank
 
-    index = np.zeros((start[-1], BLOCK), np.uint16 if columns <= 1 << 16 else np.uint32)
-    blocks = np.zeros((start[-1], BLOCK), np.int8)
+    index = np.zeros((start[-1], SPARSE_BLOCK), np.uint16 if columns <= 1 << 16 else np.uint32)
+    blocks = np.zeros((start[-1], SPARSE_BLOCK), np.int8)
     index.reshape(-1)[place] = table.indices[order]
     blocks.reshape(-1)[place] = code[order]
     return {"start": start.astype(np.uint32), "index": index, "value": blocks, "scale": scale}

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from pocketrec.engine import RankerInput, RankerOutput
 from pocketrec.errors import EngineError
+from pocketrec.manifest import COLUMN_BLOCK
 
 if TYPE_CHECKING:
     from pocketrec.package import Package
 
 F32 = NDArray[np.float32]
 
-BLOCK = 64
-"""Columns that share one scale of the quantized query."""
 TINY = np.float32(1e-30)
 """Added to denominators: where a history likes nothing, 0 * 1e-30 / 1e-30 is 0 and not NaN."""
 KEEP_BYTES = 64 << 20
@@ -74,7 +73,7 @@ class Table:
 
 def _by_block(value: NDArray[np.uint8]) -> F32:
     """uint8[R, D] as float32[D/64, R, 64], block-major so that each product reads straight through."""
-    blocks = value.reshape(len(value), -1, BLOCK).transpose(1, 0, 2)
+    blocks = value.reshape(len(value), -1, COLUMN_BLOCK).transpose(1, 0, 2)
     return blocks.astype(np.float32, order="C")
 
 
@@ -84,7 +83,7 @@ def quantize_query(vector: F32) -> tuple[F32, F32]:
     round half to even of q * (127 / max|q|). A block of zeros has scale 0, and so has one so small that
     127 / max|q| is not finite: it would add less than 1e-30.
     """
-    blocks = vector.reshape(-1, BLOCK)
+    blocks = vector.reshape(-1, COLUMN_BLOCK)
     largest = np.abs(blocks).max(axis=1)
     largest[largest < 1e-36] = 0
     inverse = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest > 0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pocketrec.engine import RankerInput, RankerOutput
 from pocketrec.errors import EngineError, PackageError
+from pocketrec.manifest import COLUMN_BLOCK
 from pocketrec.onnx_guard import ExternalTable, check_model
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 TELEMETRY_FROM = (1, 29)
 """From this version on the official builds send telemetry (microsoft/onnxruntime PR 27379)."""
 
-BLOCK = 64
 INSTALL = "install it with: pip install 'pocketrec[onnx]'"
 
 _DENSE = ("factors", "text", "tokens")
@@ -206,12 +206,12 @@ def _bind(package: Package, name: str, expected: ExternalTable) -> NDArray[Any]:
         if table not in _DENSE or part not in ("value", "scale"):
             raise PackageError(f"the graph expects {name}, but {stored} is not part of a dense table")
         rows, width = package.array(f"{table}/value").shape
-        if width % BLOCK:
+        if width % COLUMN_BLOCK:
             raise PackageError(
-                f"the graph expects {name}, but {table}/value has {width} columns, no multiple of {BLOCK}"
+                f"the graph expects {name}, but {table}/value has {width} columns, no multiple of {COLUMN_BLOCK}"
             )
-        array = array.repeat(width // BLOCK) if part == "scale" else array
-        array = array.reshape(rows, width // BLOCK, *(() if part == "scale" else (BLOCK,)))
+        array = array.repeat(width // COLUMN_BLOCK) if part == "scale" else array
+        array = array.reshape(rows, width // COLUMN_BLOCK, *(() if part == "scale" else (COLUMN_BLOCK,)))
     if (array.dtype.name, array.shape) != (expected.dtype, expected.shape):
         raise PackageError(
             f"the graph expects {name} as {expected.dtype}{list(expected.shape)}, "

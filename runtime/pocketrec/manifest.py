@@ -20,8 +20,10 @@ from pocketrec.errors import PackageError
 
 FORMAT = 1
 MAX_MANIFEST_BYTES = 16 << 20
-BLOCK = 16
+SPARSE_BLOCK = 16
 """Entries in a block of a sparse table."""
+COLUMN_BLOCK = 64
+"""Columns of a quantized query that share one scale; the width of a dense table is a multiple of it."""
 SIGNALS = ("factors", "neighbours", "content", "semantic", "popularity")
 """All signals, in the order in which their contributions are added."""
 HISTORY_SIGNALS = ("factors", "neighbours", "content")
@@ -277,7 +279,7 @@ def _factors(o: JsonObject) -> FactorSettings:
 
 
 def _neighbours(o: JsonObject) -> NeighbourSettings:
-    return NeighbourSettings(o.integer("block", BLOCK, BLOCK), o.integer("budget", 1))
+    return NeighbourSettings(o.integer("block", SPARSE_BLOCK, SPARSE_BLOCK), o.integer("budget", 1))
 
 
 def _blend(o: JsonObject, signals: Signals) -> Mapping[str, BlendTerm]:
