@@ -355,6 +355,8 @@ def test_places_that_cannot_be_written_to_are_refused_before_any_work(tmp_path):
         ("no/x.pocketrec", None, "no is not a folder"),
         ("x.pocketrec", "no/full", "no is not a folder"),
         ("x.pocketrec", "file", "is a file; expected a folder"),
+        ("folder/x.pocketrec", "folder", "is replaced as a whole"),
+        ("x.pocketrec", "x.pocketrec", "is replaced as a whole"),
         ("x.pocketrec", "folder", "holds other files than a full model"),
     ]:
         save_full = None if full is None else tmp_path / full

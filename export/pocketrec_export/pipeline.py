@@ -127,7 +127,8 @@ def build(
     path = Path(out)
     count = available_threads() if threads is None else threads
     _check(interactions, items, split, preset, min_users, seed, count)
-    _check_targets(path, None if save_full is None else Path(save_full), overwrite)
+    full_folder = None if save_full is None else Path(save_full).resolve()
+    _check_targets(path, full_folder, overwrite)
     run = _Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
     with fixed_threads(count, torch=items is not None):
         events, table, notes = _read(run, interactions, items, dict(columns or {}), value, positive)
@@ -161,7 +162,7 @@ def build(
         fidelity = None if texts is None else texts.student.fidelity
         with run.stage("writing the package"):
             final = finish(parts(), metrics=_metrics(comparison, measured_on, fidelity))
-            with nullcontext() if save_full is None else whole_folder(Path(save_full)) as folder:
+            with nullcontext() if full_folder is None else whole_folder(full_folder) as folder:
                 if folder is not None:
                     fitted_on = dataset.split_sha256 if dataset is not None and split is not None else None
                     save_model(fitted.full, folder, items=fitted.items, split_sha256=fitted_on)
@@ -379,6 +380,8 @@ def _check_targets(path: Path, save_full: Path | None, overwrite: bool) -> None:
     for target in filter(None, (path, save_full)):
         if not target.parent.is_dir():
             raise UsageError(f"{target.parent} is not a folder; create it first")
+    if save_full is not None and save_full in (path.resolve(), *path.resolve().parents):
+        raise UsageError(f"{path} is in {save_full}, which is replaced as a whole; keep the package outside of it")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; expected the name of a file to write the package to")
     for target in filter(None, (path, save_full)):
