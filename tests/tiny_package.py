@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pocketrec_export.quantize import quantize_rows, sparse_blocks
 from pocketrec_export.writer import string_table, write_package
 from scipy import sparse
+from worlds import manifest_by_hand
 
 IDS = ["tea", "mug", "pot", "novel", "café"]
 TITLES = ["Green tea", "Big mug", "", "A novel", "Le café"]
@@ -42,41 +43,19 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
 def tiny_manifest() -> dict[str, Any]:
     term = {"weight": 1.0, "power": 0.5}
     flat = {"weight": 0.5, "power": 0.0}
-    return {
-        "format": 1,
-        "name": "tiny",
-        "generator": "pocketrec 0.1.0",
-        "catalogue": {"items": ITEMS, "categories": len(CATEGORIES)},
-        "history": {"max_items": 512, "max_weight": 8.0},
-        "signals": {
-            "factors": {"dim": DIM, "alpha": 1.0, "steps": 8},
-            "neighbours": {"block": 16, "budget": 512},
-            "content": {"dim": DIM},
-            "semantic": {"dim": DIM},
-            "popularity": {},
-        },
-        "blend": {
-            "recommend": {"factors": term, "neighbours": term, "content": term, "popularity": flat},
-            "search": {"semantic": {"weight": 1.0, "power": 0.0}, "popularity": flat},
-            "similar": {"neighbours": term, "content": term},
-        },
-        "encoder": {
-            "kind": "static",
-            "tokenizer": "wordpiece",
-            "dim": DIM,
-            "max_tokens": 256,
-            "lowercase": True,
-            "unknown": "[UNK]",
-            "normalize": True,
-            "teacher": "none",
-            "teacher_sha256": "",
-        },
-        "graphs": {},
-        "input": {"value_kind": "none", "reason": "made by hand", "positive": None, "split_sha256": None},
-        "metrics": {},
-        "data": {"license": "CC0-1.0", "attribution": "made by hand"},
-        "seed": 0,
+    signals = {
+        "factors": {"dim": DIM, "alpha": 1.0, "steps": 8},
+        "neighbours": {"block": 16, "budget": 512},
+        "content": {"dim": DIM},
+        "semantic": {"dim": DIM},
+        "popularity": {},
     }
+    blend = {
+        "recommend": {"factors": term, "neighbours": term, "content": term, "popularity": flat},
+        "search": {"semantic": {"weight": 1.0, "power": 0.0}, "popularity": flat},
+        "similar": {"neighbours": term, "content": term},
+    }
+    return manifest_by_hand(signals, blend, tiny_arrays(), graphs={})
 
 
 def tiny_files() -> dict[str, tuple[str, bytes]]:

@@ -71,7 +71,7 @@ def tiny_world(
     arrays["catalogue/category.start"] = np.arange(9, dtype=np.uint32)
     arrays["catalogue/category.index"] = group.astype(np.uint32)
     arrays |= more or {}
-    return _write(path, signals, arrays, graphs=graphs, settings={"name": "tiny"} | dict(settings or {}))
+    return _write(path, signals, arrays, graphs=graphs, settings=settings or {})
 
 
 def random_world(
@@ -223,24 +223,25 @@ def _write(
         if encoder:
             onnx["encoder"] = "graphs/encoder.onnx"
             files["graphs/encoder.onnx"] = ("graph", encoder_graph(*arrays["tokens/value"].shape))
-    manifest: dict[str, Any] = {
-        "format": 1,
-        "generator": "pocketrec 0.1.0",
-        "catalogue": {
-            "items": len(arrays["catalogue/id.offset"]) - 1,
-            "categories": max(0, len(arrays.get("catalogue/category_name.offset", [0])) - 1),
-        },
-        "history": {"max_items": 512, "max_weight": 8.0},
-        "signals": present,
-        "blend": {
-            "recommend": _blend(present, factors=(1, 0.5), neighbours=(1, 0.5), content=(0.5, 1), popularity=(0.1, 0)),
-            "search": _blend(present, factors=(0.1, 0.5), semantic=(1, 0), popularity=(0.05, 0)),
-            "similar": _blend(present, neighbours=(1, 0), content=(1, 0)),
-        },
-        "encoder": {
+    blend = {
+        "recommend": _blend(present, factors=(1, 0.5), neighbours=(1, 0.5), content=(0.5, 1), popularity=(0.1, 0)),
+        "search": _blend(present, factors=(0.1, 0.5), semantic=(1, 0), popularity=(0.05, 0)),
+        "similar": _blend(present, neighbours=(1, 0), content=(1, 0)),
+    }
+    manifest = manifest_by_hand(present, blend, arrays, graphs={"onnx": onnx}) | dict(settings)
+    write_package(path, manifest=manifest, arrays=arrays, files=files)
+    return path
+
+
+def manifest_by_hand(
+    signals: Mapping[str, Any], blend: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], *, graphs: Any
+) -> dict[str, Any]:
+    """The manifest of these arrays as the writer takes it; there is an encoder if ``semantic`` is a signal."""
+    encoder = (
+        {
             "kind": "static",
             "tokenizer": "wordpiece",
-            "dim": text_dim,
+            "dim": signals["semantic"]["dim"],
             "max_tokens": 256,
             "lowercase": True,
             "unknown": "[UNK]",
@@ -248,16 +249,27 @@ def _write(
             "teacher": "none",
             "teacher_sha256": "",
         }
-        if encoder
-        else None,
-        "graphs": {"onnx": onnx},
+        if "semantic" in signals
+        else None
+    )
+    return {
+        "format": 1,
+        "name": "tiny",
+        "generator": "pocketrec 0.1.0",
+        "catalogue": {
+            "items": len(arrays["catalogue/id.offset"]) - 1,
+            "categories": max(0, len(arrays.get("catalogue/category_name.offset", [0])) - 1),
+        },
+        "history": {"max_items": 512, "max_weight": 8.0},
+        "signals": signals,
+        "blend": blend,
+        "encoder": encoder,
+        "graphs": graphs,
         "input": {"value_kind": "none", "reason": "made by hand", "positive": None, "split_sha256": None},
         "metrics": {},
         "data": {"license": "CC0-1.0", "attribution": "made by hand"},
         "seed": 0,
-    } | dict(settings)
-    write_package(path, manifest=manifest, arrays=arrays, files=files)
-    return path
+    }
 
 
 def _blend(present: Mapping[str, Any], **terms: tuple[float, float]) -> dict[str, dict[str, float]]:
