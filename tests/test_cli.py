@@ -263,3 +263,10 @@ def test_golden_cases_that_are_none(run, tiny, tmp_path, case):
     code, out, err = run("verify", str(tmp_path / "x.pocketrec"))
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "not a list of golden cases" in err
+
+
+def test_the_package_is_a_command(tiny):
+    done = subprocess.run(
+        [sys.executable, "-m", "pocketrec", "inspect", tiny], capture_output=True, text=True, check=True
+    )
+    assert "8 items" in done.stdout

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_line(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, for example `head`, has gone: not an error of ours
         _drop_output()
