@@ -27,11 +27,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from pocketrec.manifest import SIGNALS
+from pocketrec.manifest import COLUMN_BLOCK, SIGNALS
 
 IR_VERSION = 10
 OPSETS = {"": 18, "com.microsoft": 1}
-BLOCK = 64
+
 # Added to denominators: a history that likes nothing has residual 0, and 0 * 1e-30 / 1e-30 is 0, not NaN.
 TINY = 1e-30
 
@@ -210,8 +210,8 @@ class _Graph:
         array = self.arrays[stored]
         shape = tuple(array.shape)
         if blocks:
-            count = self.arrays[stored.replace("/scale", "/value")].shape[1] // BLOCK
-            shape = (shape[0], count) if stored.endswith("/scale") else (shape[0], count, BLOCK)
+            count = self.arrays[stored.replace("/scale", "/value")].shape[1] // COLUMN_BLOCK
+            shape = (shape[0], count) if stored.endswith("/scale") else (shape[0], count, COLUMN_BLOCK)
         tensor = TensorProto(name=name, data_type=_ONNX_TYPE[array.dtype.name], dims=shape)
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="package")
@@ -222,7 +222,7 @@ class _Graph:
         """The rows ``index`` of a quantized table as float32: (value - 128) * scale, float32[len(index), D]."""
         value, scale = self.table(f"{table}/value"), self.table(f"{table}/scale|blocks")
         return self.node("GatherBlockQuantized", value, index, scale, domain="com.microsoft", bits=8,
-                         block_size=BLOCK, gather_axis=0, quantize_axis=1)  # fmt: skip
+                         block_size=COLUMN_BLOCK, gather_axis=0, quantize_axis=1)  # fmt: skip
 
     def table_dot(self, table: str, vectors: str) -> str:
         """vectors[M, D] times every row of a quantized table, float32[M, rows].
@@ -232,7 +232,7 @@ class _Graph:
         rows, dim = self.arrays[f"{table}/value"].shape
         value, scale = self.table(f"{table}/value|blocks"), self.table(f"{table}/scale|blocks")
         return self.node("MatMulNBits", vectors, value, scale, domain="com.microsoft", K=dim, N=rows, bits=8,
-                         block_size=BLOCK, accuracy_level=4)  # fmt: skip
+                         block_size=COLUMN_BLOCK, accuracy_level=4)  # fmt: skip
 
     def dot(self, a: str, b: str) -> str:
         """a . b + TINY for row vectors, float32[1, 1]."""
