@@ -1,6 +1,6 @@
 """How long a stranger waits: clone into an empty folder, run `make demo`, and time it.
 
-usage: python benchmarks/fresh.py [--target demo]
+usage: python benchmarks/fresh.py [--target demo] [--keep demo.pocketrec]
 
 Installing is included, so the figure depends on the network as well.
 """
@@ -8,6 +8,7 @@ Installing is included, so the figure depends on the network as well.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ def main() -> int:
     """Clone, run, print the seconds; returns make's exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", default="demo")
+    parser.add_argument("--keep", type=Path, help="copy the package that the demo built here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pocketrec-fresh-") as folder:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
@@ -45,6 +47,8 @@ def main() -> int:
             "exit_code": install.returncode or done.returncode,
             "printed": [line for line in log if not line.endswith(" ...")],
         }
+        if args.keep:
+            shutil.copy(Path(folder) / "build" / "demo.pocketrec", args.keep)
     print(f"make {args.target}: installed in {row['install_s']} s, ran in {row['run_s']} s, exit {row['exit_code']}")
     print(f"wrote {save(f'fresh-{args.target}', [row])}")
     return int(row["exit_code"])
