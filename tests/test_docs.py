@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,14 @@ def test_the_repository_speaks_of_itself_alone():
     names = re.compile(r"/(work|farm)/|/root/|pythonhosted|pypi\.org|npmjs|deb\.debian")
     for path in [*DOCUMENTS, ROOT / "Makefile", ROOT / "CHANGELOG.md", ROOT / "constraints.txt"]:
         assert not names.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_readme_shows_the_committed_results():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    printed = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "tables.py"], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line for line in printed.splitlines() if line.startswith("|")]
+    assert len(rows) > 15
+    for row in rows:
+        assert row in readme
