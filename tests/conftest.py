@@ -1,8 +1,9 @@
 """Settings of all tests."""
 
 from hypothesis import settings
-from hypothesis.database import DirectoryBasedExampleDatabase
+from hypothesis.configuration import set_hypothesis_home_dir
 
 # Everything that a run leaves behind lies under build/.
-settings.register_profile("pocketrec", database=DirectoryBasedExampleDatabase("build/.hypothesis"), deadline=None)
+set_hypothesis_home_dir("build/.hypothesis")
+settings.register_profile("pocketrec", deadline=None)
 settings.load_profile("pocketrec")

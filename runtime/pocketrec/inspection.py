@@ -104,11 +104,12 @@ def report_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _figures(figures: Any) -> str:
-    if not isinstance(figures, dict):
-        return str(figures)
-    return ", ".join(
-        f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()
-    )
+    """Numbers to four digits; nested values in the order of the manifest."""
+    if isinstance(figures, dict):
+        return ", ".join(f"{key} {_figures(value)}" for key, value in figures.items())
+    if isinstance(figures, list):
+        return " to ".join(_figures(value) for value in figures)
+    return f"{figures:.4f}" if isinstance(figures, float) else str(figures)
 
 
 def verify_package(path: str | os.PathLike[str]) -> dict[str, Any]:
