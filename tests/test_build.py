@@ -298,6 +298,7 @@ def test_one_item_with_text(teacher, tmp_path):
         ({}, UsageError, "interactions, items, or both"),
         ({"items": "i.csv", "split": "s.csv"}, UsageError, "a split divides interactions"),
         ({"items": "i.csv", "preset": "slow"}, UsageError, "preset is 'slow'"),
+        ({"items": "i.csv", "cache": __file__}, UsageError, "is a file; expected a folder"),
         ({"items": "i.csv", "seed": -1}, UsageError, "seed is -1; expected 0 to 4294967295"),
         ({"items": "i.csv", "threads": 0}, UsageError, "threads is 0; expected 1 or more"),
         ({"items": "i.csv", "seed": 2**32}, UsageError, "seed is 4294967296"),

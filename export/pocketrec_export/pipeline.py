@@ -129,6 +129,8 @@ def build(
     _check(interactions, items, split, preset, min_users, seed, count)
     full_folder = None if save_full is None else Path(save_full).resolve()
     _check_targets(path, full_folder, overwrite)
+    if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
+        raise UsageError(f"{cache} is a file; expected a folder to keep the teacher's vectors in")
     run = _Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
     with fixed_threads(count, torch=items is not None):
         events, table, notes = _read(run, interactions, items, dict(columns or {}), value, positive)
