@@ -14,11 +14,11 @@ import pytest
 from pocketrec.errors import UsageError
 from pocketrec_export.metrics import (
     bootstrap_interval,
-    evaluate_rankings,
     hits,
     ndcg_at,
     paired_interval,
     recall_at,
+    summarize,
     user_metrics,
 )
 from pocketrec_export.read import read_interactions
@@ -29,6 +29,10 @@ DATA = Path(os.environ.get("POCKETREC_EVAL_DATA", Path(__file__).parents[2] / "s
 
 def lists(*values: list[int]) -> list[np.ndarray]:
     return [np.array(value, np.int64) for value in values]
+
+
+def evaluated(ranked: list[np.ndarray], targets: list[np.ndarray], **options: np.ndarray) -> dict[str, object]:
+    return summarize(user_metrics(ranked, targets, **options))
 
 
 def test_ndcg_by_hand() -> None:
@@ -43,7 +47,7 @@ def test_ndcg_by_hand() -> None:
 def test_the_best_order_has_at_most_k_hits() -> None:
     ranked = [np.arange(100)]
     targets = [np.arange(40)]
-    result = evaluate_rankings(ranked, targets)
+    result = evaluated(ranked, targets)
     assert (result["ndcg10"], result["recall20"], result["ndcg100"]) == (pytest.approx(1), 1, pytest.approx(1))
 
 
@@ -63,8 +67,8 @@ def test_missing_targets_stay_in_the_denominator() -> None:
 
 
 def test_users_without_targets_do_not_count() -> None:
-    assert evaluate_rankings(lists([1], [1]), lists([1], []))["users"] == 1
-    nobody = evaluate_rankings([], [])
+    assert evaluated(lists([1], [1]), lists([1], []))["users"] == 1
+    nobody = evaluated([], [])
     assert nobody == {"users": 0, "ndcg10": None, "recall20": None, "ndcg100": None, "ndcg10_ci95": None}
 
 
@@ -128,7 +132,7 @@ def test_agrees_with_the_reference_scorer(tmp_path: Path, seed: int) -> None:
         capture_output=True, text=True, check=True, timeout=300,
     ).stdout  # fmt: skip
     reference = json.loads(output)
-    ours = evaluate_rankings(ranked, fold.test.targets, missing=fold.test.missing)
+    ours = evaluated(ranked, fold.test.targets, missing=fold.test.missing)
     assert ours["users"] == reference["users"] == 90
     assert reference["ndcg10"] > 0.02
     for key in ("ndcg10", "recall20", "ndcg100"):

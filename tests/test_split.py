@@ -200,16 +200,15 @@ def test_the_fold_by_eye() -> None:
     assert [len(fold.test.history[0]), len(fold.test.targets[0]), fold.test.missing[0]] == [0, 0, 1]
 
 
-def test_all_rows_as_train_and_confidence() -> None:
+def test_all_rows_as_train() -> None:
     frame = WORLD[["user", "item"]].assign(value=3)
     frame.loc[0, "value"] = 70
     data = read_interactions(frame)
     assert data.value_kind == "count"
-    fold = make_dataset(data, None, confidence="log")
+    fold = make_dataset(data, None)
     assert fold.split_sha256 is None
     assert (len(fold.users), len(fold.items), fold.train.nnz) == (4, 5, 11)
-    assert np.unique(fold.train.data).tolist() == [2.0, np.float32(np.log2(71))]
-    assert set(make_dataset(data, None).train.data.tolist()) == {1.0}
+    assert set(fold.train.data.tolist()) == {1.0}
 
 
 def test_a_split_of_other_interactions_is_refused() -> None:

@@ -111,22 +111,6 @@ def user_metrics(
     return UserMetrics(ndcg_at(10, hit, totals), recall_at(20, hit, totals), ndcg_at(100, hit, totals))
 
 
-def evaluate_rankings(
-    ranked: Sequence[NDArray[np.integer[Any]]] | NDArray[np.integer[Any]],
-    targets: Sequence[NDArray[np.integer[Any]]],
-    *,
-    missing: NDArray[np.integer[Any]] | None = None,
-) -> dict[str, Any]:
-    """Means over users: users, ndcg10, recall20, ndcg100, and ndcg10_ci95 (see `bootstrap_interval`).
-
-    Example:
-        >>> result = evaluate_rankings([np.array([4, 7])], [np.array([7])], missing=np.array([0]))
-        >>> result["users"], round(result["ndcg10"], 4), result["recall20"]
-        (1, 0.6309, 1.0)
-    """
-    return summarize(user_metrics(ranked, targets, missing=missing))
-
-
 def summarize(metrics: UserMetrics) -> dict[str, Any]:
     """The means as a dict of plain numbers; None everywhere but ``users`` without users."""
     if len(metrics) == 0:

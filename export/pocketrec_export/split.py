@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -96,7 +96,7 @@ class Dataset:
         items: I ids; the position here is the item index everywhere. Most popular in train first, ties by
             ascending id, so items without a train event (known from the items table only) come last.
         users: Ids of the U train users, the rows of ``train``.
-        train: float32[U, I], one entry per positive; 1.0, or a confidence.
+        train: float32[U, I], 1.0 for each positive.
         train_items: bool[I], occurs in train: what may be ranked in an evaluation.
         validation: Held-out users for every choice; may be empty.
         test: Held-out users for the report only; may be empty.
@@ -306,7 +306,6 @@ def make_dataset(
     split: Split | None,
     *,
     catalogue: Sequence[str] = (),
-    confidence: Literal["one", "log"] = "one",
 ) -> Dataset:
     """The fold as arrays.
 
@@ -314,7 +313,6 @@ def make_dataset(
         interactions: Clean interactions.
         split: Who is held out; None puts every positive into train (the last fit of a build).
         catalogue: Ids of the items table; they join the items of train.
-        confidence: Entries of ``train``: "one", or "log": log2(1 + value) where the values are counts.
 
     Raises:
         DataError: Rows of the split are not among the interactions, a user is in more than one of train,
@@ -344,11 +342,10 @@ def make_dataset(
     train_items[: len(popularity)] = True
 
     users, user_row = np.unique(interactions.user_index[train_rows], return_inverse=True)
-    weight = np.ones(len(train_rows), np.float32)
-    if confidence == "log" and interactions.value_kind == "count":
-        weight = np.log2(1 + np.maximum(interactions.value[train_rows], 0)).astype(np.float32)
     columns = to_catalogue[interactions.item_index[train_rows]]
-    train = csr_matrix((weight, (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32)
+    train = csr_matrix(
+        (np.ones(len(train_rows), np.float32), (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32
+    )
     train.sort_indices()
     return Dataset(
         items,
