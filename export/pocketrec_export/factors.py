@@ -21,7 +21,7 @@ import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from pocketrec.errors import DataError
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 DIM_MULTIPLE = 64
 """Quantized dot products work in blocks of 64, so tables are padded with zero columns to a multiple."""

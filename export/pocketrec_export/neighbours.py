@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pocketrec.errors import DataError
 from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 MAX_ITEMS = 20_000
 """The solve is dense: at 20,000 items one matrix takes 1.6 GB, and three or four are alive at its peak. Beyond, only
