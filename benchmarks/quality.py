@@ -1,6 +1,6 @@
 """Package against full model on held-out users of evaluation sets, scored by an independent scorer.
 
-usage: python benchmarks/quality.py DATA [--scorer score.py] [--sets NAME ...] [--splits 0 1]
+usage: python benchmarks/quality.py DATA [--scorer score.py] [--sets NAME ...] [--splits 0 1] [--min-users 2]
 
 DATA holds one folder a set with interactions.parquet, items.parquet and split-N.parquet. Every figure of the
 table comes from the scorer (default: score.py beside DATA), which reads only the lists that
@@ -24,6 +24,7 @@ from pocketrec_export.pipeline import build
 
 SETS = ("ml-latest-small", "movietweetings", "online-retail")
 BASELINES = json.loads((Path(__file__).parent / "baselines.json").read_text(encoding="utf-8"))
+DEFAULT_MIN_USERS = 2
 KEYS = ("ndcg10", "recall20", "ndcg100")
 
 
@@ -35,13 +36,14 @@ def main() -> int:
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--splits", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--preset", default="quick")
-    parser.add_argument("--min-users", type=int, default=2)
+    parser.add_argument("--min-users", type=int, default=DEFAULT_MIN_USERS)
     parser.add_argument("--work", type=Path, default=Path("build/quality"))
     args = parser.parse_args()
     scorer = args.scorer or args.data.parent / "score.py"
     rows = [measure(args, scorer, name, split) for name in args.sets for split in args.splits]
     print("\n".join(table(rows)))
-    print(f"\nwrote {save('quality', rows)}")
+    name = "quality" if args.min_users == DEFAULT_MIN_USERS else f"quality-min-users-{args.min_users}"
+    print(f"\nwrote {save(name, rows)}")
     return 0
 
 
