@@ -21,7 +21,8 @@ from pocketrec_export.assemble import Parts
 from pocketrec_export.evaluate import evaluate
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.read import read_interactions
-from pocketrec_export.split import make_split, write_split
+from pocketrec_export.split import make_split
+from pocketrec_export.split_files import write_split
 from pocketrec_export.teacher import load_teacher
 from pocketrec_export.threads import available_threads
 

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from pocketrec.errors import DataError
 from pocketrec.manifest import BlendTerm
-from pocketrec_export import factors, full_model, neighbours, popularity, read, split, tune
+from pocketrec_export import dataset, factors, full_model, neighbours, popularity, read, split, tune
+from pocketrec_export.dataset import Heldout
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.heldout import Bench
 from pocketrec_export.quantize import sparse_blocks
-from pocketrec_export.split import Heldout
 from pocketrec_export.weak import weak_interactions
 from scipy.sparse import csr_matrix
 
@@ -249,7 +249,7 @@ def test_weak_interactions_are_those_of_train_users_that_are_not_positive() -> N
     rows = [(f"u{u}", f"i{i}", float((u * 7 + i * 3) % 5 + 1)) for u in range(40) for i in range(12)]
     frame = pd.DataFrame(rows, columns=["user", "item", "value"])
     interactions = read.read_interactions(frame, positive="value>=4")
-    fold = split.make_dataset(interactions, split.make_split(interactions, seed=0, min_positives=2))
+    fold = dataset.make_dataset(interactions, split.make_split(interactions, seed=0, min_positives=2))
     weak = weak_interactions(interactions, fold)
     assert len(fold.validation) > 0
     value = {(user, item): v for user, item, v in rows}

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pocketrec.errors import UsageError
+from pocketrec_export.dataset import make_dataset
 from pocketrec_export.metrics import (
     bootstrap_interval,
     hits,
@@ -22,7 +23,7 @@ from pocketrec_export.metrics import (
     user_metrics,
 )
 from pocketrec_export.read import read_interactions
-from pocketrec_export.split import make_dataset, read_split
+from pocketrec_export.split_files import read_split
 
 DATA = Path(os.environ.get("POCKETREC_EVAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from pocketrec.errors import DataError, UsageError
 from pocketrec_export.atomic import whole_folder, write_whole
+from pocketrec_export.dataset import make_dataset
 from pocketrec_export.read import read_interactions
-from pocketrec_export.split import MIN_USERS, PARTS, Split, make_dataset, make_split, read_split, write_split
+from pocketrec_export.split import MIN_USERS, PARTS, Split, make_split
+from pocketrec_export.split_files import read_split, write_split
 from pocketrec_export.weak import weak_interactions
 
 DATA = Path(os.environ.get("POCKETREC_EVAL_DATA", Path(__file__).parents[2] / "shared" / "data"))

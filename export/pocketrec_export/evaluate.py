@@ -17,11 +17,12 @@ from pocketrec.errors import DataError, UsageError
 from pocketrec.recommender import Recommender, open_package
 
 from pocketrec_export.atomic import write_whole
+from pocketrec_export.dataset import Dataset, Heldout, make_dataset
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.metrics import DEPTH, UserMetrics, paired_interval, summarize, user_metrics
 from pocketrec_export.progress import Progress
 from pocketrec_export.read import read_interactions
-from pocketrec_export.split import Dataset, Heldout, make_dataset, read_split
+from pocketrec_export.split_files import read_split
 
 CATALOGUE = "catalogue.json"
 """Beside the tables of a saved full model: the ids of their rows, and the split they were fitted on."""

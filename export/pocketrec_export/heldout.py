@@ -10,8 +10,8 @@ from pocketrec.manifest import SIGNALS
 from scipy.sparse import csr_matrix
 
 from pocketrec_export import blend
+from pocketrec_export.dataset import Heldout
 from pocketrec_export.full_model import MAX_HISTORY, FullModel
-from pocketrec_export.split import Heldout
 
 
 class Bench:

@@ -20,13 +20,15 @@ from scipy.sparse import csr_matrix
 
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
+from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.evaluate import CATALOGUE, compare
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.progress import Progress, Tick
 from pocketrec_export.read import Interactions, Items, columns_of, read_interactions, read_items
 from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, split_line
-from pocketrec_export.split import Dataset, make_dataset, make_split, read_split
+from pocketrec_export.split import make_split
+from pocketrec_export.split_files import read_split
 from pocketrec_export.student import Student, distill
 from pocketrec_export.teacher import Teacher, load_teacher
 from pocketrec_export.text_space import project

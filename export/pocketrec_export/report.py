@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pocketrec_export.dataset import Dataset
 from pocketrec_export.evaluate import table_lines
 from pocketrec_export.read import Interactions
-from pocketrec_export.split import Dataset
 
 ON_SPLIT = "test users of the split"
 BEFORE_REFIT = "15 % of users held out; fitted again on all rows afterwards"

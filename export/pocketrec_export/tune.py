@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
 from pocketrec_export import blend, factors, neighbours, popularity
+from pocketrec_export.dataset import Heldout
 from pocketrec_export.full_model import FullModel, package_form
 from pocketrec_export.heldout import Bench
-from pocketrec_export.split import Heldout
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from pocketrec_export.dataset import Dataset
 from pocketrec_export.read import Interactions
-from pocketrec_export.split import Dataset
 
 
 def weak_interactions(interactions: Interactions, dataset: Dataset) -> csr_matrix:

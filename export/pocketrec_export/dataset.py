@@ -1,0 +1,208 @@
+"""The numbers every later stage works on: one catalogue order, a sparse train matrix, held-out users as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from pocketrec.errors import DataError
+from scipy.sparse import csr_matrix
+
+from pocketrec_export.read import Interactions
+from pocketrec_export.split import PARTS, Split, positive_rows
+from pocketrec_export.tables import Note
+
+
+@dataclass(frozen=True)
+class Heldout:
+    """What held-out users bring (history) and what should be found (targets), U users in id order.
+
+    Attributes:
+        users: Their ids.
+        history: Per user int32 catalogue positions, oldest first where there are timestamps; only items that
+            occur in train.
+        targets: Per user int32 catalogue positions, ascending; only items that occur in train.
+        missing: int32[U], targets outside train; they stay in the denominators and count as misses.
+        dropped: Number of history rows outside train, all users together.
+    """
+
+    users: list[str]
+    history: list[NDArray[np.int32]]
+    targets: list[NDArray[np.int32]]
+    missing: NDArray[np.int32]
+    dropped: int
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __repr__(self) -> str:
+        wanted = sum(map(len, self.targets)) + int(self.missing.sum())
+        return f"Heldout(users={len(self):,}, targets={wanted:,}, missing={int(self.missing.sum()):,})"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The numeric form of one fold, shared by all stages.
+
+    Attributes:
+        items: I ids; the position here is the item index everywhere. Most popular in train first, ties by
+            ascending id, so items without a train event (known from the items table only) come last.
+        users: Ids of the U train users, the rows of ``train``.
+        train: float32[U, I], 1.0 for each positive.
+        train_items: bool[I], occurs in train: what may be ranked in an evaluation.
+        validation: Held-out users for every choice; may be empty.
+        test: Held-out users for the report only; may be empty.
+        split_sha256: Of the split, or None when all positives are train.
+        notes: What making the fold left out.
+    """
+
+    items: list[str]
+    users: list[str]
+    train: csr_matrix
+    train_items: NDArray[np.bool_]
+    validation: Heldout
+    test: Heldout
+    split_sha256: str | None
+    notes: list[Note] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset(items={len(self.items):,} ({int(self.train_items.sum()):,} in train), "
+            f"users={len(self.users):,}, positives={self.train.nnz:,}, "
+            f"validation={len(self.validation):,} users, test={len(self.test):,} users)"
+        )
+
+
+def make_dataset(
+    interactions: Interactions,
+    split: Split | None,
+    *,
+    catalogue: Sequence[str] = (),
+) -> Dataset:
+    """The fold as arrays.
+
+    Args:
+        interactions: Clean interactions.
+        split: Who is held out; None puts every positive into train (the last fit of a build).
+        catalogue: Ids of the items table; they join the items of train.
+
+    Raises:
+        DataError: Rows of the split are not among the interactions, a user is in more than one of train,
+            validation and test, a held-out user has targets and no history, or train has no row.
+    """
+    notes: list[Note] = []
+    if split is None:
+        rows, part = positive_rows(interactions), np.zeros(int(interactions.is_positive.sum()), np.int8)
+    else:
+        rows, part = _match(interactions, split), split.part
+        _check_heldout(split)
+        others = int(np.sum(~interactions.is_positive[rows]))
+        if others:
+            notes.append(Note(f"split rows not positive under {interactions.positive}, used anyway", others))
+    in_train = part == 0
+    if not in_train.any():
+        raise DataError("the split has no train rows; expected part 'train' for the users to learn from")
+    train_rows = rows[in_train]
+
+    count = np.bincount(interactions.item_index[train_rows], minlength=len(interactions.items))
+    popularity = {interactions.items[i]: int(count[i]) for i in np.flatnonzero(count)}
+    items = sorted({*catalogue, *popularity}, key=lambda item: (-popularity.get(item, 0), item))
+    position = {item: index for index, item in enumerate(items)}
+    # Catalogue position of each interaction item that occurs in train, -1 for all others.
+    to_catalogue = np.array([position[i] if i in popularity else -1 for i in interactions.items], np.int32)
+    train_items = np.zeros(len(items), np.bool_)
+    train_items[: len(popularity)] = True
+
+    users, user_row = np.unique(interactions.user_index[train_rows], return_inverse=True)
+    columns = to_catalogue[interactions.item_index[train_rows]]
+    train = csr_matrix(
+        (np.ones(len(train_rows), np.float32), (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32
+    )
+    train.sort_indices()
+    return Dataset(
+        items,
+        [interactions.users[u] for u in users],
+        train,
+        train_items,
+        _heldout(interactions, rows, part, to_catalogue, "val"),
+        _heldout(interactions, rows, part, to_catalogue, "test"),
+        None if split is None else split.sha256,
+        notes,
+    )
+
+
+def _match(interactions: Interactions, split: Split) -> NDArray[np.int64]:
+    """Interaction row of each split row."""
+    user_position = {user: index for index, user in enumerate(interactions.users)}
+    item_position = {item: index for index, item in enumerate(interactions.items)}
+    user = np.array([user_position.get(u, -1) for u in split.users], np.int64)[split.user_index]
+    item = np.array([item_position.get(i, -1) for i in split.items], np.int64)[split.item_index]
+    width = len(interactions.items)
+    keys = interactions.user_index.astype(np.int64) * width + interactions.item_index  # ascending
+    wanted = user * width + item
+    rows = np.searchsorted(keys, wanted)
+    absent = (user < 0) | (item < 0) | (keys[np.minimum(rows, len(keys) - 1)] != wanted)
+    if absent.any():
+        first = int(np.argmax(absent))
+        raise DataError(
+            f"{int(absent.sum()):,} of {len(split):,} split rows are not in {interactions.name}, for example "
+            f"user {split.users[split.user_index[first]]!r}, item {split.items[split.item_index[first]]!r}; "
+            "the split belongs to other interactions, or their rows were removed as unusable"
+        )
+    return rows
+
+
+def _check_heldout(split: Split) -> None:
+    """Figures on users that a model has seen, or that show it nothing, mean nothing."""
+    has = np.zeros((len(split.users), len(PARTS)), np.bool_)
+    has[split.user_index, split.part] = True
+    groups = np.stack([has[:, 0], has[:, 1] | has[:, 2], has[:, 3] | has[:, 4]], axis=1)
+    shared = np.flatnonzero(groups.sum(axis=1) > 1)
+    if len(shared):
+        first = [name for name, there in zip(("train", "val", "test"), groups[shared[0]], strict=True) if there]
+        raise DataError(
+            f"{len(shared):,} users of the split are in more than one of train, val and test, for example user "
+            f"{split.users[shared[0]]!r} in {' and '.join(first)}; expected each user's rows in one of them"
+        )
+    for name in ("val", "test"):
+        rows_in, rows_out = (has[:, PARTS.index(f"{name}_{side}")] for side in ("in", "out"))
+        mute = np.flatnonzero(rows_out & ~rows_in)
+        if len(mute):
+            raise DataError(
+                f"{len(mute):,} users of the split have rows in {name}_out and none in {name}_in, for example user "
+                f"{split.users[mute[0]]!r}; expected at least one row of history for each"
+            )
+
+
+def _heldout(
+    interactions: Interactions,
+    rows: NDArray[np.int64],
+    part: NDArray[np.int8],
+    to_catalogue: NDArray[np.int32],
+    prefix: str,
+) -> Heldout:
+    history = rows[part == PARTS.index(f"{prefix}_in")]
+    targets = rows[part == PARTS.index(f"{prefix}_out")]
+    users = np.unique(interactions.user_index[targets])
+    if interactions.timestamp is not None:
+        history = history[np.argsort(interactions.timestamp[history], kind="stable")]
+    history = history[np.isin(interactions.user_index[history], users)]
+
+    def per_user(chosen: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+        row_of = np.searchsorted(users, interactions.user_index[chosen])
+        order = np.argsort(row_of, kind="stable")
+        ends = np.cumsum(np.bincount(row_of, minlength=len(users)))
+        columns = to_catalogue[interactions.item_index[chosen[order]]]
+        return np.split(columns, ends[:-1]) if len(users) else []
+
+    wanted = per_user(targets)
+    shown = per_user(history)
+    return Heldout(
+        users=[interactions.users[u] for u in users],
+        history=[columns[columns >= 0] for columns in shown],
+        targets=[np.sort(columns[columns >= 0]) for columns in wanted],
+        missing=np.array([np.sum(columns < 0) for columns in wanted], np.int32),
+        dropped=int(sum(np.sum(columns < 0) for columns in shown)),
+    )
