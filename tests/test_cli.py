@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from crafted_zip import contents, repack
-from pocketrec import cli
+from pocketrec import arguments, cli
 from test_hostile import edited, with_array
 from worlds import TINY_IDS, tiny_world
 
@@ -72,7 +72,7 @@ def test_an_id_with_a_colon_is_an_id(run, tiny, tmp_path):
     import pocketrec
 
     with pocketrec.open(tiny) as recommender:
-        assert cli._history("tea-1:2,x:y,z", recommender) == [("tea-1", 2.0), ("x:y", 1.0), ("z", 1.0)]
+        assert arguments.history("tea-1:2,x:y,z", recommender) == [("tea-1", 2.0), ("x:y", 1.0), ("z", 1.0)]
 
 
 def test_unknown_ids_are_a_note_or_with_strict_an_error(run, tiny):

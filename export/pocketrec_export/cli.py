@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pocketrec.cli import command, print_json, print_line
 from pocketrec.errors import PocketrecError, UsageError
+from pocketrec.terminal import command, print_json, print_line
 
 if TYPE_CHECKING:
     from pocketrec_export.evaluate import Comparison

@@ -81,6 +81,13 @@ class Package:
         path = os.fspath(source)
         return cls(memoryview(_map(path)), where=path, verify=verify)
 
+    @property
+    def text_dim(self) -> int:
+        """Width of the item text vectors and of encoded queries; 0 for a package without texts."""
+        signals = self.manifest.signals
+        text = signals.content or signals.semantic
+        return text.dim if text else 0
+
     def has(self, name: str) -> bool:
         """Whether the package has an entry of this name."""
         return name in self._entries

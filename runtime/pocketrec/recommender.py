@@ -12,20 +12,14 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketrec import reasons
 from pocketrec.catalogue import Catalogue, Filter
-from pocketrec.engine import Engine, RankerInput, RankerOutput, open_engine
+from pocketrec.engine import Engine, open_engine
 from pocketrec.errors import PackageError, UsageError
-from pocketrec.history import Blocks, History, HistoryLike, ItemId, gather_blocks, resolve
-from pocketrec.manifest import HISTORY_SIGNALS
+from pocketrec.history import History, HistoryLike, ItemId, resolve
 from pocketrec.package import Package, Verify
-from pocketrec.results import Reason, Recommendation, Results
+from pocketrec.ranking import Query, Ranker, Task, check_k
+from pocketrec.results import Results
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
-
-SMALLEST_HISTORY = 1e-30
-"""Histories that weigh less are taken to weigh this, so that no power of their weight overflows."""
-LARGEST_WEIGHT = float(np.finfo(np.float32).max)
-_NO_BLOCKS = Blocks(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), False)
 
 
 class Recommender:
@@ -43,10 +37,8 @@ class Recommender:
         self.engine = engine
         self.catalogue = Catalogue(package)
         manifest = package.manifest
-        self._signals = manifest.signals.names
-        text = manifest.signals.content or manifest.signals.semantic
-        self._dim = text.dim if text else 0
         self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
+        self._ranker = Ranker(package, engine, self.catalogue, self._tokenizer)
         self._gate = threading.Condition()
         self._running = 0
         self._closed = False
@@ -54,7 +46,7 @@ class Recommender:
     def __repr__(self) -> str:
         return (
             f"<Recommender {self.package.manifest.name!r}: {len(self.catalogue):,} items, "
-            f"signals {', '.join(self._signals)}, engine {self.engine.name}>"
+            f"signals {', '.join(self.package.manifest.signals.names)}, engine {self.engine.name}>"
         )
 
     # ------------------------------------------------------------------ verbs
@@ -92,7 +84,7 @@ class Recommender:
         with self._call():
             known = self._resolve(history, strict)
             mask = self._mask(filter, exclude, seen=known.seen)
-            return self._rank("recommend", known, None, mask, k, weights, explain)
+            return self._ranker.rank(Task("recommend", known, None, mask, k, weights, explain))
 
     def search(
         self,
@@ -128,9 +120,9 @@ class Recommender:
             known = self._resolve(history, strict)
             mask = self._mask(filter, exclude)
             if not len(query.tokens):
-                _check_k(k)
+                check_k(k)
                 return Results((), known.unknown, query.truncated)
-            return self._rank("search", known, query, mask, k, weights, explain)
+            return self._ranker.rank(Task("search", known, query, mask, k, weights, explain))
 
     def similar(
         self,
@@ -151,7 +143,7 @@ class Recommender:
                 raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(self.catalogue):,} items")
             known = self._resolve([item], True)
             mask = self._mask(filter, exclude, seen=known.seen)
-            return self._rank("similar", known, None, mask, k, None, explain)
+            return self._ranker.rank(Task("similar", known, None, mask, k, None, explain))
 
     def recommend_many(
         self,
@@ -243,7 +235,7 @@ class Recommender:
                 self._running -= 1
                 self._gate.notify_all()
 
-    # ---------------------------------------------------------------- ranking
+    # ------------------------------------------------------- from arguments to arrays
 
     def _resolve(self, history: HistoryLike, strict: bool) -> History:
         limits = self.package.manifest.history
@@ -269,7 +261,7 @@ class Recommender:
                 mask[index] = False
         return mask
 
-    def _encode(self, text: str) -> _Query:
+    def _encode(self, text: str) -> Query:
         encoder = self.package.manifest.encoder
         if self._tokenizer is None or encoder is None:
             raise PackageError("this package holds no text encoder; build it with an items table to search")
@@ -277,159 +269,7 @@ class Recommender:
             raise UsageError(f"a query is a string; got {type(text).__name__}")
         tokens = self._tokenizer.tokenize(text, max_tokens=encoder.max_tokens + 1)
         cut = len(tokens) > encoder.max_tokens or len(text) > MAX_CHARACTERS
-        return _Query(np.array(tokens[: encoder.max_tokens], np.int64), cut)
-
-    def _weights(self, task: str, history: History, override: Mapping[str, float] | None) -> NDArray[np.float32]:
-        """float32 [S]: the weight of each signal times its power of the history's size."""
-        override = {} if override is None else override
-        if not isinstance(override, Mapping):
-            raise UsageError(f"weights is a mapping of signal to number; got {type(override).__name__}")
-        unknown = [name for name in override if name not in self._signals]
-        if unknown:
-            raise UsageError(f"unknown signal {unknown[0]!r}; this package has {', '.join(self._signals)}")
-        size = max(float(np.abs(history.weight).sum()), SMALLEST_HISTORY)
-        terms = self.package.manifest.blend[task]
-        values = []
-        for name in self._signals:
-            term = terms.get(name)
-            weight = _finite(name, override[name]) if name in override else term.weight if term else 0.0
-            power = term.power if term and name in HISTORY_SIGNALS and len(history.index) else 0.0
-            values.append(weight * size**-power)
-        return np.array([max(-LARGEST_WEIGHT, min(LARGEST_WEIGHT, value)) for value in values], np.float32)
-
-    def _rank(
-        self,
-        task: str,
-        history: History,
-        query: _Query | None,
-        mask: NDArray[np.bool_],
-        k: int,
-        override: Mapping[str, float] | None,
-        explain: bool,
-    ) -> Results:
-        weights = self._weights(task, history, override)
-        _check_k(k)
-        blocks = self._blocks(history)
-        truncated = history.truncated or blocks.truncated or (query is not None and query.truncated)
-        n = min(int(k), int(np.count_nonzero(mask)))
-        if n == 0:
-            return Results((), history.unknown, truncated)
-        vector = np.zeros((0, self._dim), np.float32)
-        if query is not None:
-            vector = self.engine.encode(query.tokens)[None, :]
-        output = self.engine.rank(
-            RankerInput(
-                history_index=history.index,
-                history_weight=history.weight,
-                block_index=blocks.index,
-                block_weight=blocks.weight,
-                query=vector,
-                mask=mask,
-                weights=weights,
-                n=n,
-            )
-        )
-        if len(output.index) != n or not np.isfinite(output.score).all() or not np.isfinite(output.signals).all():
-            if override:
-                raise UsageError(f"with weights {dict(override)!r:.200} the scores overflow; use smaller ones")
-            raise PackageError("the scores of this package overflow: its tables and weights are too large to be used")
-        why: Sequence[tuple[Reason, ...]] = [()] * n
-        if explain:
-            why = self._explain(output, history, blocks, query, weights)
-        ids, titles = self.catalogue.id, self.catalogue.title
-        columns = output.signals.T.tolist()
-        shown = [
-            Recommendation(
-                ids(index),
-                titles(index),
-                score,
-                dict(zip(self._signals, columns[row], strict=True)),
-                why[row],
-            )
-            for row, (index, score) in enumerate(zip(output.index.tolist(), output.score.tolist(), strict=True))
-        ]
-        return Results(tuple(shown), history.unknown, truncated)
-
-    def _blocks(self, history: History) -> Blocks:
-        settings = self.package.manifest.signals.neighbours
-        if settings is None or not len(history.index):
-            return _NO_BLOCKS
-        array = self.package.array
-        return gather_blocks(history, array("neighbours/start"), array("neighbours/scale"), budget=settings.budget)
-
-    # ---------------------------------------------------------------- reasons
-
-    def _explain(
-        self,
-        output: RankerOutput,
-        history: History,
-        blocks: Blocks,
-        query: _Query | None,
-        weights: NDArray[np.float32],
-    ) -> list[tuple[Reason, ...]]:
-        array, index = self.package.array, output.index
-        contribution = dict(zip(self._signals, output.signals, strict=True))
-        weight = dict(zip(self._signals, weights.tolist(), strict=True))
-        words: list[str] = []
-        raw: dict[str, tuple[str, NDArray[np.float64]]] = {}
-        settings = self.package.manifest.signals.factors
-        if settings is not None:
-            shown, rows = self._rows("factors", index), self._rows("factors", history.index)
-            raw["factors"] = "item", reasons.split_factors(shown, rows, history.weight, settings.alpha)
-        if "neighbours" in weight:
-            targets = array("neighbours/index")[blocks.index]
-            values = array("neighbours/value")[blocks.index]
-            split = reasons.split_neighbours(index, blocks, targets, values, len(history.index))
-            raw["neighbours"] = "item", split
-        if "content" in weight:
-            rows = self._rows("text", history.index) * history.weight[:, None]
-            raw["content"] = "item", reasons.split_text(self._rows("text", index), rows)
-        if "semantic" in weight and query is not None and self._tokenizer is not None:
-            words, owner = self._tokenizer.words(query.tokens.tolist())
-            vectors = np.zeros((len(words), self._dim), np.float32)
-            np.add.at(vectors, owner, self._rows("tokens", query.tokens))
-            length = float(np.linalg.norm(vectors.sum(0)))
-            raw["semantic"] = "word", reasons.split_text(self._rows("text", index), vectors / (length or 1.0))
-        splits = {
-            name: (kind, reasons.settle(parts * weight[name], contribution[name]))
-            for name, (kind, parts) in raw.items()
-        }
-        items = [(self.catalogue.id(i), self.catalogue.title(i)) for i in history.index.tolist()]
-        return reasons.assemble(reasons.Causes(items, words), splits, contribution.get("popularity"))
-
-    def _rows(self, table: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 [R, D]: dequantized rows of a dense table."""
-        value = self.package.array(f"{table}/value")[index].astype(np.float32)
-        rows: NDArray[np.float32] = (value - np.float32(128)) * self.package.array(f"{table}/scale")[index][:, None]
-        return rows
-
-
-class _Query:
-    """Token ids of a query, and whether some were cut off."""
-
-    __slots__ = ("tokens", "truncated")
-
-    def __init__(self, tokens: NDArray[np.int64], truncated: bool) -> None:
-        self.tokens = tokens
-        self.truncated = truncated
-
-
-def _finite(signal: str, weight: object) -> float:
-    """A weight that the caller gave, as a float that float32 can hold."""
-    try:
-        value = float(weight)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UsageError(f"the weight of signal {signal!r} is {weight!r:.80}; expected a finite number") from error
-    if not abs(value) <= LARGEST_WEIGHT:
-        raise UsageError(f"the weight of signal {signal!r} is {weight!r}; expected a finite number of float32")
-    return value
-
-
-def _check_k(k: int) -> None:
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise UsageError(f"k is {k!r}; expected an integer")
-    if k < 0:
-        raise UsageError(f"k is {k}; expected 0 or more")
+        return Query(np.array(tokens[: encoder.max_tokens], np.int64), cut)
 
 
 def open_package(

@@ -1,0 +1,93 @@
+"""Words of the command line as values of the library: histories, filters, weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pocketrec.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from pocketrec.history import HistoryLike
+    from pocketrec.recommender import Recommender
+
+
+def ids(text: str) -> list[str]:
+    """The ids of a comma-separated list."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def history(text: str, recommender: Recommender) -> HistoryLike:
+    """An entry that is itself an id of the catalogue is one, even where it looks like ``id:weight``."""
+    pairs: list[tuple[str | int, float]] = []
+    for entry in ids(text):
+        item, colon, weight = entry.rpartition(":")
+        if not colon or recommender.catalogue.index(entry) >= 0:
+            pairs.append((entry, 1.0))
+            continue
+        try:
+            pairs.append((item, float(weight)))
+        except ValueError:
+            pairs.append((entry, 1.0))
+    return pairs
+
+
+def read_histories(path: str) -> list[HistoryLike]:
+    """One history a line of a JSON Lines file; ``-`` is stdin.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no history.
+    """
+    try:
+        with open(0 if path == "-" else path, encoding="utf-8-sig") as lines:
+            return [_history_line(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    except OSError as error:
+        raise DataError(f"cannot read history file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"history file {path} is not UTF-8: byte {error.start} is invalid") from error
+
+
+def _history_line(line: str, number: int) -> HistoryLike:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"line {number} of the history file is not JSON: {error}") from error
+    if isinstance(value, dict) and "history" in value:
+        value = value["history"]
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, list):
+        raise DataError(f"line {number} of the history file is {type(value).__name__}; expected a list or an object")
+    return [tuple(entry) if isinstance(entry, list) else entry for entry in value]
+
+
+def filters(pairs: Sequence[str]) -> dict[str, list[str]]:
+    """Attribute -> values of ``KEY=VALUE`` words.
+
+    Raises:
+        UsageError: a word of another form.
+    """
+    wanted: dict[str, list[str]] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--filter {pair!r}: expected KEY=VALUE, for example category=Comedy")
+        wanted.setdefault(key.strip(), []).append(value.strip())
+    return wanted
+
+
+def weights(text: str) -> dict[str, float]:
+    """Signal -> weight of ``SIGNAL=W,...``.
+
+    Raises:
+        UsageError: a weight that is no number.
+    """
+    found = {}
+    for pair in ids(text):
+        name, _, value = pair.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError as error:
+            raise UsageError(f"--weights {pair!r}: expected SIGNAL=NUMBER, for example popularity=0") from error
+    return found

@@ -1,0 +1,176 @@
+"""One ranking: from a history and a query to weights, the engine's call and the list that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketrec.catalogue import Catalogue
+from pocketrec.engine import Engine, RankerInput, RankerOutput
+from pocketrec.errors import PackageError, UsageError
+from pocketrec.explain import Explainer
+from pocketrec.history import Blocks, History, gather_blocks
+from pocketrec.manifest import HISTORY_SIGNALS
+from pocketrec.package import Package
+from pocketrec.results import Reason, Recommendation, Results
+from pocketrec.wordpiece import WordPiece
+
+SMALLEST_HISTORY = 1e-30
+"""Histories that weigh less are taken to weigh this, so that no power of their weight overflows."""
+LARGEST_WEIGHT = float(np.finfo(np.float32).max)
+_NO_BLOCKS = Blocks(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), False)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A text as the encoder reads it.
+
+    Attributes:
+        tokens: int64 [T], at most as many as the package reads.
+        truncated: whether some were cut off.
+    """
+
+    tokens: NDArray[np.int64]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one call ranks.
+
+    Attributes:
+        mode: ``"recommend"``, ``"search"`` or ``"similar"``: which blend of the package counts.
+        history: what is known of the user.
+        query: the text searched for, or None.
+        mask: bool [I], what may be in the list.
+        k: how many.
+        weights: signal -> weight, in place of the package's own.
+        explain: also work out the reasons.
+    """
+
+    mode: str
+    history: History
+    query: Query | None
+    mask: NDArray[np.bool_]
+    k: int
+    weights: Mapping[str, float] | None = None
+    explain: bool = False
+
+
+class Ranker:
+    """Ranks with an engine. Holds no state of a call, so that threads may share it."""
+
+    def __init__(self, package: Package, engine: Engine, catalogue: Catalogue, tokenizer: WordPiece | None) -> None:
+        self._package = package
+        self._engine = engine
+        self._catalogue = catalogue
+        self._signals = package.manifest.signals.names
+        self._explainer = Explainer(package, catalogue, tokenizer)
+
+    def rank(self, task: Task) -> Results:
+        """The best min(k, eligible) items of the task.
+
+        Raises:
+            UsageError: ``k`` or a weight outside its range, or an unknown signal.
+            PackageError: the package's scores are not finite.
+        """
+        history, query = task.history, task.query
+        weights = self._weights(task)
+        check_k(task.k)
+        blocks = self._blocks(history)
+        truncated = history.truncated or blocks.truncated or (query is not None and query.truncated)
+        n = min(int(task.k), int(np.count_nonzero(task.mask)))
+        if n == 0:
+            return Results((), history.unknown, truncated)
+        tokens = None if query is None else query.tokens
+        vector = np.zeros((0, self._package.text_dim), np.float32)
+        if tokens is not None:
+            vector = self._engine.encode(tokens)[None, :]
+        output = self._best(task, blocks, vector, weights, n)
+        why: Sequence[tuple[Reason, ...]] = [()] * n
+        if task.explain:
+            why = self._explainer.reasons(output, history, blocks, tokens, weights)
+        return Results(self._shown(output, why), history.unknown, truncated)
+
+    def _best(
+        self, task: Task, blocks: Blocks, vector: NDArray[np.float32], weights: NDArray[np.float32], n: int
+    ) -> RankerOutput:
+        """The n best items by the engine, checked."""
+        output = self._engine.rank(
+            RankerInput(
+                history_index=task.history.index,
+                history_weight=task.history.weight,
+                block_index=blocks.index,
+                block_weight=blocks.weight,
+                query=vector,
+                mask=task.mask,
+                weights=weights,
+                n=n,
+            )
+        )
+        if len(output.index) != n or not np.isfinite(output.score).all() or not np.isfinite(output.signals).all():
+            if task.weights:
+                raise UsageError(f"with weights {dict(task.weights)!r:.200} the scores overflow; use smaller ones")
+            raise PackageError("the scores of this package overflow: its tables and weights are too large to be used")
+        return output
+
+    def _shown(self, output: RankerOutput, why: Sequence[tuple[Reason, ...]]) -> tuple[Recommendation, ...]:
+        """Arrays as the values that callers see."""
+        columns = output.signals.T.tolist()
+        return tuple(
+            Recommendation(
+                self._catalogue.id(index),
+                self._catalogue.title(index),
+                score,
+                dict(zip(self._signals, columns[row], strict=True)),
+                why[row],
+            )
+            for row, (index, score) in enumerate(zip(output.index.tolist(), output.score.tolist(), strict=True))
+        )
+
+    def _weights(self, task: Task) -> NDArray[np.float32]:
+        """float32 [S]: the weight of each signal times its power of the history's size."""
+        override = {} if task.weights is None else task.weights
+        if not isinstance(override, Mapping):
+            raise UsageError(f"weights is a mapping of signal to number; got {type(override).__name__}")
+        unknown = [name for name in override if name not in self._signals]
+        if unknown:
+            raise UsageError(f"unknown signal {unknown[0]!r}; this package has {', '.join(self._signals)}")
+        size = max(float(np.abs(task.history.weight).sum()), SMALLEST_HISTORY)
+        terms = self._package.manifest.blend[task.mode]
+        values = []
+        for name in self._signals:
+            term = terms.get(name)
+            weight = _finite(name, override[name]) if name in override else term.weight if term else 0.0
+            power = term.power if term and name in HISTORY_SIGNALS and len(task.history.index) else 0.0
+            values.append(weight * size**-power)
+        return np.array([max(-LARGEST_WEIGHT, min(LARGEST_WEIGHT, value)) for value in values], np.float32)
+
+    def _blocks(self, history: History) -> Blocks:
+        settings = self._package.manifest.signals.neighbours
+        if settings is None or not len(history.index):
+            return _NO_BLOCKS
+        array = self._package.array
+        return gather_blocks(history, array("neighbours/start"), array("neighbours/scale"), budget=settings.budget)
+
+
+def _finite(signal: str, weight: object) -> float:
+    """A weight that the caller gave, as a float that float32 can hold."""
+    try:
+        value = float(weight)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"the weight of signal {signal!r} is {weight!r:.80}; expected a finite number") from error
+    if not abs(value) <= LARGEST_WEIGHT:
+        raise UsageError(f"the weight of signal {signal!r} is {weight!r}; expected a finite number of float32")
+    return value
+
+
+def check_k(k: int) -> None:
+    """Refuse what is no number of items."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise UsageError(f"k is {k!r}; expected an integer")
+    if k < 0:
+        raise UsageError(f"k is {k}; expected 0 or more")
