@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pocketrec.errors import UsageError
 from pocketrec.inspection import describe_package
 from pocketrec.manifest import BlendTerm
@@ -21,17 +18,16 @@ from scipy.sparse import csr_matrix
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
 from pocketrec_export.dataset import Dataset, make_dataset
-from pocketrec_export.evaluate import CATALOGUE, compare
+from pocketrec_export.evaluate import compare
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
-from pocketrec_export.progress import Progress, Tick
+from pocketrec_export.progress import Progress, Run
 from pocketrec_export.read import Interactions, Items, columns_of, read_interactions, read_items
 from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, split_line
+from pocketrec_export.requests import check_arguments, check_targets
 from pocketrec_export.split import make_split
 from pocketrec_export.split_files import read_split
-from pocketrec_export.student import Student, distill
-from pocketrec_export.teacher import Teacher, load_teacher
-from pocketrec_export.text_space import project
+from pocketrec_export.texts import Texts, encode_texts
 from pocketrec_export.threads import available_threads, fixed_threads
 from pocketrec_export.tune import PRESETS as GRIDS
 from pocketrec_export.tune import Tuned, refit, tune
@@ -40,33 +36,6 @@ from pocketrec_export.weak import weak_interactions
 TEST_SHARE = VALIDATION_SHARE = 0.15
 TEXT_ONLY = {"content": BlendTerm(1.0, 1.0)}
 """Blend of a package without interactions: what the user's items say is all there is."""
-
-
-@dataclass(frozen=True)
-class _Texts:
-    """Item texts in the teacher's space, rows in the order of ``ids``, and the student of their queries.
-
-    Attributes:
-        ids: ids of the items table.
-        vectors: float32 [N, E] by the teacher.
-        teacher: who encoded them.
-        student: the query encoder; its projection leads into the package's text space.
-    """
-
-    ids: list[str]
-    vectors: NDArray[np.float32]
-    teacher: Teacher
-    student: Student
-
-    def rows(self, ids: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Teacher vectors float32 [I, E] and package vectors float32 [I, D]; zeros for items without text."""
-        position = {id: row for row, id in enumerate(self.ids)}
-        full = np.zeros((len(ids), self.vectors.shape[1]), np.float32)
-        known = [(row, position[id]) for row, id in enumerate(ids) if id in position]
-        if known:
-            to, source = np.array(known).T
-            full[to] = self.vectors[source]
-        return full, project(full, self.student.projection)
 
 
 def build(
@@ -128,20 +97,20 @@ def build(
     """
     path = Path(out)
     count = available_threads() if threads is None else threads
-    _check(interactions, items, split, preset, min_users, seed, count)
+    check_arguments(interactions, items, split, preset, min_users, seed, count)
     full_folder = None if save_full is None else Path(save_full).resolve()
-    _check_targets(path, full_folder, overwrite)
+    check_targets(path, full_folder, overwrite)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
         raise UsageError(f"{cache} is a file; expected a folder to keep the teacher's vectors in")
-    run = _Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
+    run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
     with fixed_threads(count, torch=items is not None):
         events, table, notes = _read(run, interactions, items, dict(columns or {}), value, positive)
         dataset = None if events is None else _dataset(run, events, table, split, notes)
-        texts = None if table is None else _encode(run, table, teacher, text_dim, vocabulary, cache)
+        texts = None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache)
         if events is not None and dataset is not None:
             fitted = _fit(run, dataset, texts, weak_interactions(events, dataset))
         else:
-            assert table is not None  # `_check` has refused neither
+            assert table is not None  # `check_arguments` has refused neither
             assert texts is not None
             fitted = _text_only(table, texts)
 
@@ -193,26 +162,6 @@ def build(
 # ------------------------------------------------------------------- stages
 
 
-class _Run:
-    """What every stage needs: progress, the clock, the seed, the preset, the number of threads."""
-
-    def __init__(self, progress: Progress, *, seed: int, preset: str, min_users: int, threads: int) -> None:
-        self.progress = progress
-        self.seed = seed
-        self.preset = preset
-        self.min_users = min_users
-        self.threads = threads
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, title: str, *, total: int | None = None) -> Iterator[Tick]:
-        """A stage of the build, timed."""
-        started = time.perf_counter()
-        with self.progress.stage(title, total=total) as tick:
-            yield tick
-        self.seconds[title] = time.perf_counter() - started
-
-
 @dataclass(frozen=True)
 class _Fitted:
     """Two models over the same items.
@@ -246,7 +195,7 @@ class _Fitted:
 
 
 def _read(
-    run: _Run, interactions: Any, items: Any, columns: Mapping[str, str], value: str, positive: str | None
+    run: Run, interactions: Any, items: Any, columns: Mapping[str, str], value: str, positive: str | None
 ) -> tuple[Interactions | None, Items | None, list[str]]:
     """Both tables, where given, and what was repaired in them; says all of it."""
     with run.stage("reading"):
@@ -263,49 +212,7 @@ def _read(
     return events, table, notes
 
 
-def _encode(
-    run: _Run,
-    table: Items,
-    spec: str | None,
-    text_dim: int,
-    vocabulary: int | None,
-    cache: str | os.PathLike[str] | None,
-) -> _Texts:
-    with run.stage("loading the teacher"):
-        teacher = load_teacher(spec, cache=None if cache is None else Path(cache))
-    texts = table.encoder_text()
-    with run.stage(f"encoding {len(texts):,} items", total=len(texts)) as tick:
-        vectors = teacher.encode(texts, _to_ticks(tick))
-    with run.stage("distilling the query encoder", total=100) as tick:
-        percent = _to_ticks(tick)
-        student = distill(
-            teacher,
-            texts,
-            item_vectors=vectors,
-            titles=table.titles,
-            dim=min(text_dim, teacher.dim // 64 * 64),
-            pieces=vocabulary,
-            preset=run.preset,
-            seed=run.seed,
-            encode_progress=lambda done, total: percent(70 * done // total, 100),
-            epoch_progress=lambda epoch, epochs, _: percent(70 + 30 * epoch // epochs, 100),
-        )
-    return _Texts(table.ids, vectors, teacher, student)
-
-
-def _to_ticks(tick: Tick) -> Callable[[int, int], None]:
-    """``tick(n more)`` as a callback that is told (done, in all)."""
-    seen = 0
-
-    def told(done: int, _: int) -> None:
-        nonlocal seen
-        tick(done - seen)
-        seen = done
-
-    return told
-
-
-def _dataset(run: _Run, events: Interactions, table: Items | None, split: Any, notes: list[str]) -> Dataset:
+def _dataset(run: Run, events: Interactions, table: Items | None, split: Any, notes: list[str]) -> Dataset:
     """Train rows, and the held-out users of the given split or of one of our own; adds to the notes."""
     if split is not None:
         parts = read_split(split)
@@ -320,7 +227,7 @@ def _dataset(run: _Run, events: Interactions, table: Items | None, split: Any, n
     return dataset
 
 
-def _fit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix) -> _Fitted:
+def _fit(run: Run, dataset: Dataset, texts: Texts | None, weak: csr_matrix) -> _Fitted:
     full_text, text = (None, None) if texts is None else texts.rows(dataset.items)
     with run.stage("fitting and choosing on validation users") as tick:
         tuned = tune(
@@ -339,7 +246,7 @@ def _fit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix) ->
     return _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
 
 
-def _refit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix, fitted: _Fitted) -> _Fitted:
+def _refit(run: Run, dataset: Dataset, texts: Texts | None, weak: csr_matrix, fitted: _Fitted) -> _Fitted:
     assert fitted.tuned is not None
     full_text, text = (None, None) if texts is None else texts.rows(dataset.items)
     tuned = refit(
@@ -354,52 +261,13 @@ def _refit(run: _Run, dataset: Dataset, texts: _Texts | None, weak: csr_matrix, 
     return _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
 
 
-def _text_only(table: Items, texts: _Texts) -> _Fitted:
+def _text_only(table: Items, texts: Texts) -> _Fitted:
     full_text, text = texts.rows(table.ids)
     full = FullModel(text=full_text, blend=TEXT_ONLY)
     return _Fitted(table.ids, full, replace(full, text=text))
 
 
 # ----------------------------------------------------------- small questions
-
-
-def _check(interactions: Any, items: Any, split: Any, preset: str, min_users: int, seed: int, threads: int) -> None:
-    """What can be refused of the arguments before any work is done."""
-    if interactions is None and items is None:
-        raise UsageError("give interactions, items, or both")
-    if split is not None and interactions is None:
-        raise UsageError("a split divides interactions; give them too")
-    if preset not in GRIDS:
-        raise UsageError(f"preset is {preset!r}; expected one of {', '.join(GRIDS)}")
-    if min_users < 1:
-        raise UsageError(f"min_users is {min_users}; expected 1 or more")
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"seed is {seed}; expected 0 to 4294967295")
-    if threads < 1:
-        raise UsageError(f"threads is {threads}; expected 1 or more")
-
-
-def _check_targets(path: Path, save_full: Path | None, overwrite: bool) -> None:
-    """What can be refused of the places to write to: nothing is replaced unasked, and only what a build wrote."""
-    for target in filter(None, (path, save_full)):
-        if not target.parent.is_dir():
-            raise UsageError(f"{target.parent} is not a folder; create it first")
-    if save_full is not None and save_full in (path.resolve(), *path.resolve().parents):
-        raise UsageError(f"{path} is in {save_full}, which is replaced as a whole; keep the package outside of it")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; expected the name of a file to write the package to")
-    for target in filter(None, (path, save_full)):
-        if target.exists() and not overwrite:
-            raise UsageError(f"{target} exists; choose another name or ask to overwrite it")
-    if save_full is None or not save_full.exists():
-        return
-    if not save_full.is_dir():
-        raise UsageError(f"{save_full} is a file; expected a folder to keep the full model in")
-    names = os.listdir(save_full)
-    if names and not (CATALOGUE in names and all(name.endswith((".npy", ".json")) for name in names)):
-        raise UsageError(
-            f"{save_full} holds other files than a full model; it would be replaced: choose another folder"
-        )
 
 
 def _about(

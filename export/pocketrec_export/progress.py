@@ -1,4 +1,5 @@
-"""What a long build is doing, on stderr: one live line on a terminal, a few plain lines in a log."""
+"""What a long build is doing, on stderr: one live line on a terminal, a few plain lines in a log; and how long
+each stage took."""
 
 from __future__ import annotations
 
@@ -97,3 +98,23 @@ class Progress:
             self._stream.flush()
         except (OSError, ValueError):  # a closed stderr must not end a build
             self._quiet = True
+
+
+class Run:
+    """What every stage needs: progress, the clock, the seed, the preset, the number of threads."""
+
+    def __init__(self, progress: Progress, *, seed: int, preset: str, min_users: int, threads: int) -> None:
+        self.progress = progress
+        self.seed = seed
+        self.preset = preset
+        self.min_users = min_users
+        self.threads = threads
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, title: str, *, total: int | None = None) -> Iterator[Tick]:
+        """A stage of the build, timed."""
+        started = time.perf_counter()
+        with self.progress.stage(title, total=total) as tick:
+            yield tick
+        self.seconds[title] = time.perf_counter() - started
