@@ -60,6 +60,27 @@ class Task:
     explain: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task with all that its rankings share, whatever their length.
+
+    Attributes:
+        task: what was asked for.
+        blocks: neighbour blocks of the history.
+        vector: float32 [Q, D], Q 0 or 1: the query.
+        weights: float32 [S], as the engine reads them.
+        eligible: how many items may be in the list.
+        truncated: whether anything was cut to the package's limits.
+    """
+
+    task: Task
+    blocks: Blocks
+    vector: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    eligible: int
+    truncated: bool
+
+
 class Ranker:
     """Ranks with an engine. Holds no state of a call, so that threads may share it."""
 
@@ -71,43 +92,43 @@ class Ranker:
         self._explainer = Explainer(package, catalogue, tokenizer)
 
     def rank(self, task: Task) -> Results:
-        """The best min(k, eligible) items of the task.
+        """The best min(k, eligible) items of the task: prepare, pool, cut, present.
 
         Raises:
             UsageError: ``k`` or a weight outside its range, or an unknown signal.
             PackageError: the package's scores are not finite.
         """
+        check_k(task.k)
+        call = self._prepare(task)
+        n = min(int(task.k), call.eligible)
+        shown = self._pool(call, n) if n else None
+        items = () if shown is None else self._present(call, shown)
+        return Results(items, task.history.unknown, call.truncated)
+
+    def _prepare(self, task: Task) -> Call:
+        """What the engine needs to know besides n."""
         history, query = task.history, task.query
         weights = self._weights(task)
-        check_k(task.k)
         blocks = self._blocks(history)
-        truncated = history.truncated or blocks.truncated or (query is not None and query.truncated)
-        n = min(int(task.k), int(np.count_nonzero(task.mask)))
-        if n == 0:
-            return Results((), history.unknown, truncated)
-        tokens = None if query is None else query.tokens
         vector = np.zeros((0, self._package.text_dim), np.float32)
-        if tokens is not None:
-            vector = self._engine.encode(tokens)[None, :]
-        output = self._best(task, blocks, vector, weights, n)
-        why: Sequence[tuple[Reason, ...]] = [()] * n
-        if task.explain:
-            why = self._explainer.reasons(output, history, blocks, tokens, weights)
-        return Results(self._shown(output, why), history.unknown, truncated)
+        eligible = int(np.count_nonzero(task.mask))
+        if query is not None and task.k and eligible:
+            vector = self._engine.encode(query.tokens)[None, :]
+        truncated = history.truncated or blocks.truncated or (query is not None and query.truncated)
+        return Call(task, blocks, vector, weights, eligible, truncated)
 
-    def _best(
-        self, task: Task, blocks: Blocks, vector: NDArray[np.float32], weights: NDArray[np.float32], n: int
-    ) -> RankerOutput:
-        """The n best items by the engine, checked."""
+    def _pool(self, call: Call, n: int) -> RankerOutput:
+        """The n best items by score, 1 <= n <= ``call.eligible``: the engine's."""
+        task = call.task
         output = self._engine.rank(
             RankerInput(
                 history_index=task.history.index,
                 history_weight=task.history.weight,
-                block_index=blocks.index,
-                block_weight=blocks.weight,
-                query=vector,
+                block_index=call.blocks.index,
+                block_weight=call.blocks.weight,
+                query=call.vector,
                 mask=task.mask,
-                weights=weights,
+                weights=call.weights,
                 n=n,
             )
         )
@@ -117,9 +138,13 @@ class Ranker:
             raise PackageError("the scores of this package overflow: its tables and weights are too large to be used")
         return output
 
-    def _shown(self, output: RankerOutput, why: Sequence[tuple[Reason, ...]]) -> tuple[Recommendation, ...]:
-        """Arrays as the values that callers see."""
-        columns = output.signals.T.tolist()
+    def _present(self, call: Call, shown: RankerOutput) -> tuple[Recommendation, ...]:
+        """Arrays as the values that callers see, with reasons where they were asked for."""
+        why: Sequence[tuple[Reason, ...]] = [()] * len(shown.index)
+        if call.task.explain:
+            tokens = None if call.task.query is None else call.task.query.tokens
+            why = self._explainer.reasons(shown, call.task.history, call.blocks, tokens, call.weights)
+        columns = shown.signals.T.tolist()
         return tuple(
             Recommendation(
                 self._catalogue.id(index),
@@ -128,7 +153,7 @@ class Ranker:
                 dict(zip(self._signals, columns[row], strict=True)),
                 why[row],
             )
-            for row, (index, score) in enumerate(zip(output.index.tolist(), output.score.tolist(), strict=True))
+            for row, (index, score) in enumerate(zip(shown.index.tolist(), shown.score.tolist(), strict=True))
         )
 
     def _weights(self, task: Task) -> NDArray[np.float32]:
