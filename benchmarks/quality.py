@@ -1,10 +1,12 @@
 """Package against full model on held-out users of evaluation sets, scored by an independent scorer.
 
 usage: python benchmarks/quality.py DATA [--scorer score.py] [--sets NAME ...] [--splits 0 1] [--min-users 2]
+       [--baselines]
 
 DATA holds one folder a set with interactions.parquet, items.parquet and split-N.parquet. Every figure of the
 table comes from the scorer (default: score.py beside DATA), which reads only the lists that
-`pocketrec evaluate` wrote. Baselines are those of `baselines.json`, beside this script.
+`pocketrec evaluate` wrote. Baselines are those of `baselines.json`, beside this script; `--baselines` also tunes the
+repository's own on the same validation users and measures them on the same test users (``compared`` of the results).
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ def main() -> int:
     parser.add_argument("--splits", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--min-users", type=int, default=DEFAULT_MIN_USERS)
+    parser.add_argument("--baselines", action="store_true", help="tune the baselines here, not only copy them")
     parser.add_argument("--work", type=Path, default=Path("build/quality"))
     args = parser.parse_args()
     scorer = args.scorer or args.data.parent / "score.py"
@@ -67,15 +70,16 @@ def measure(args: argparse.Namespace, scorer: Path, name: str, split: int) -> di
         overwrite=True,
     )
     seconds = time.perf_counter() - started
-    ours = evaluate(
+    compared = evaluate(
         package,
         folder / "interactions.parquet",
         split=parts,
         full=full,
         recs=lists["package"],
         full_recs=lists["full"],
+        baselines=args.baselines,
         overwrite=True,
-    )
+    ).as_dict()
     scored = {
         model: json.loads(
             subprocess.run(
@@ -91,7 +95,8 @@ def measure(args: argparse.Namespace, scorer: Path, name: str, split: int) -> di
         "set": name,
         "split": split,
         **scored,
-        "difference": ours.as_dict()["ndcg10_difference"],
+        "difference": compared["differences"]["full"]["ndcg10"],
+        "compared": compared,
         "bytes": report.facts["bytes"],
         "full_bytes": report.full_bytes,
         "student": report.student,
@@ -108,6 +113,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         mine = [row for row in rows if row["set"] == name]
         figures = {
             "baseline": [BASELINES[name]["best"][key] for key in KEYS],
+            **own_baselines(mine),
             "full model": [mean(row["full"][key] for row in mine) for key in KEYS],
             "package": [mean(row["package"][key] for row in mine) for key in KEYS],
         }
@@ -120,6 +126,12 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
             tail = f"   {ratio:.4f}" if model == "package" else ""
             lines.append(f"{name:<17} {model:<15} " + "".join(f"{value:9.4f}" for value in values) + size + tail)
     return lines
+
+
+def own_baselines(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Name -> means over the splits of one set's rows; empty where none were tuned."""
+    tuned = [row["compared"].get("baselines", {}) for row in rows]
+    return {name: [mean(found[name][key] for found in tuned) for key in KEYS] for name in tuned[0]}
 
 
 def mean(values: Any) -> float:

@@ -18,6 +18,7 @@ from pocketrec.errors import DataError, UsageError
 from pocketrec.inspection import verify_package
 from pocketrec_export import build
 from pocketrec_export.assemble import Parts
+from pocketrec_export.baselines import BASELINES
 from pocketrec_export.evaluate import evaluate
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.read import read_interactions
@@ -230,9 +231,18 @@ def test_build_with_a_split_evaluate_and_refuse_another(frames, teacher, tmp_pat
     assert scored["full"] == report["comparison"]["full"]
     assert scored["package"]["users"] == 16
     assert report["facts"]["metrics"]["measured_on"] == "test users of the split"
+    assert set(scored["differences"]["full"]) >= {"ndcg10", "recall20", "ndcg100", "mrr", "text_diversity", "novelty"}
     lists = pd.read_parquet(recs)
     assert list(lists.columns) == ["user", "item", "rank"]
     assert lists.groupby("user")["rank"].min().eq(1).all()
+    assert cli.main(["evaluate", out, *data, "--baselines", "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert compared["package"] == scored["package"]
+    assert set(compared["baselines"]) == set(compared["differences"]) == set(BASELINES)
+    assert compared["baselines"]["popularity"]["users"] == 16
+    # Two groups that share nothing: whoever sees the history beats popularity for each user.
+    assert compared["differences"]["popularity"]["ndcg10"]["ci95"][0] > 0
+    assert compared["baselines"]["ease"]["settings"]["l2"] in BASELINES["ease"].grid["l2"]
     other = ["--interactions", str(interactions), "--split", str(tmp_path / "s1.csv")]
     assert cli.main(["evaluate", out, *other]) == 1
     assert "was built with split" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from pocketrec.errors import PocketrecError, UsageError
 from pocketrec.terminal import command, print_json, print_line
 
 if TYPE_CHECKING:
-    from pocketrec_export.evaluate import Comparison
+    from pocketrec_export.comparison import Comparison
     from pocketrec_export.report import BuildReport
 
 
@@ -112,6 +112,7 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--full", metavar="DIR", help="the full model that build kept with --save-full")
     parser.add_argument("--recs", metavar="OUT.parquet", help="write user, item, rank of the package's lists")
     parser.add_argument("--full-recs", metavar="OUT.parquet", help="the same for the full model's lists")
+    parser.add_argument("--baselines", action="store_true", help="also tune popularity, kNN, ALS, EASE and RP3beta")
     parser.add_argument("--engine", choices=["onnx", "numpy"], help="default: the fastest one installed")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -130,6 +131,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         full=args.full,
         recs=args.recs,
         full_recs=args.full_recs,
+        baselines=args.baselines,
         quiet=args.quiet,
         engine=args.engine,
         overwrite=args.overwrite,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pocketrec_export.comparison import table_lines
 from pocketrec_export.dataset import Dataset
-from pocketrec_export.evaluate import table_lines
 from pocketrec_export.read import Interactions
 
 ON_SPLIT = "test users of the split"
