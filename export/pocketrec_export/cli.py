@@ -1,4 +1,4 @@
-"""Commands of the export pipeline: ``build`` and ``evaluate``, found by the runtime through its entry point."""
+"""Commands of the export pipeline: ``build``, ``evaluate``, ``pack``, found by the runtime through its entry point."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from pocketrec.errors import PocketrecError, UsageError
+from pocketrec.inspection import report_lines
 from pocketrec.terminal import command, print_json, print_line
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def add_commands(commands: Any) -> None:
     """Add the commands to argparse's sub-parser action."""
     _add_build(commands)
     _add_evaluate(commands)
+    _add_pack(commands)
 
 
 def _add_build(commands: Any) -> None:
@@ -137,6 +139,74 @@ def _evaluate(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
     )
     return _print_report(report, args)
+
+
+def _add_pack(commands: Any) -> None:
+    parser = command(
+        commands,
+        "pack",
+        _pack,
+        "Turn item factors that you trained elsewhere into a package.",
+        "pocketrec pack --factors als.npz --items films.csv --out films.pocketrec",
+    )
+    parser.add_argument(
+        "--factors",
+        required=True,
+        metavar="F",
+        help=".npy [items, dim]; .npz saved by implicit's ALS; .parquet with an item column and one a dimension",
+    )
+    parser.add_argument("--items", metavar="F", help="item,title[,text][,category], rows in the order of the factors")
+    parser.add_argument("--ids", metavar="F.txt", help="one item id a line, in the order of the factors")
+    parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="of the items file")
+    parser.add_argument("--alpha", type=float, metavar="A", help="confidence of weight 1 (default: the model's own, 1)")
+    parser.add_argument(
+        "--regularization", type=float, metavar="L", help="of the user's fold-in (default: the model's own, 0.01)"
+    )
+    parser.add_argument("--no-search", action="store_true", help="use titles only, without a text encoder")
+    parser.add_argument("--preset", choices=["quick", "full"], default="quick", help="of the text encoder")
+    parser.add_argument("--teacher", metavar="T", help="a Sentence-Transformers folder or hub id (default: MiniLM-L6)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed and threads give the same bytes (default 0)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all there are)")
+    parser.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")
+    parser.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
+    parser.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
+    parser.add_argument("--name", help="the package's name (default: the file's)")
+    parser.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors between builds")
+    parser.add_argument("--overwrite", action="store_true", help="replace X.pocketrec if it exists")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--json", action="store_true", help="print what the package holds as JSON")
+
+
+def _pack(args: argparse.Namespace) -> int:
+    with _needs_export():
+        from pocketrec_export.own_factors import read_ids
+        from pocketrec_export.pack import pack
+    facts = pack(
+        args.factors,
+        args.items,
+        out=args.out,
+        ids=None if args.ids is None else read_ids(args.ids),
+        alpha=args.alpha,
+        regularization=args.regularization,
+        search=not args.no_search,
+        name=args.name,
+        columns=parse_columns(args.columns),
+        preset=args.preset,
+        teacher=args.teacher,
+        seed=args.seed,
+        threads=args.threads,
+        cache=args.cache,
+        data_license=args.license,
+        attribution=args.attribution,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+    )
+    if args.json:
+        print_json(facts)
+        return 0
+    for line in report_lines(facts):
+        print_line(line)
+    return 0
 
 
 def _print_report(report: BuildReport | Comparison, args: argparse.Namespace) -> int:

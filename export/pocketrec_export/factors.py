@@ -86,8 +86,8 @@ def fit(
     Raises:
         DataError: the matrix holds no interaction.
     """
-    users, items = interactions.shape
     if interactions.nnz == 0:
+        users, items = interactions.shape
         raise DataError(f"factors need at least one interaction, found none in {users} users x {items} items")
     with _single_threaded_blas():
         model = AlternatingLeastSquares(
@@ -100,10 +100,15 @@ def fit(
         )
         model.fit(interactions.tocsr().astype(np.float32), show_progress=False)
         table = whiten(np.asarray(model.item_factors), regularization=regularization)
-    width = -(-dim // DIM_MULTIPLE) * DIM_MULTIPLE
-    padded = np.zeros((items, width), dtype=np.float32)
+    return Factors(pad(table), float(alpha))
+
+
+def pad(table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[I, d]: the table with zero columns added to the next multiple of 64."""
+    items, dim = table.shape
+    padded = np.zeros((items, -(-dim // DIM_MULTIPLE) * DIM_MULTIPLE), dtype=np.float32)
     padded[:, :dim] = table
-    return Factors(padded, float(alpha))
+    return padded
 
 
 def fold_in(
