@@ -128,7 +128,15 @@ def test_the_items_table_gives_ids_titles_and_search(als: Any, tmp_path: Path) -
 def test_the_command_prints_json_and_takes_an_id_file(als: Any, tmp_path: Path, capsys: Any) -> None:
     als.save(tmp_path / "als.npz")
     (tmp_path / "ids.txt").write_text("\n".join(IDS) + "\n", encoding="utf-8")
-    words = ["pack", "--factors", tmp_path / "als.npz", "--ids", tmp_path / "ids.txt", "--out", tmp_path / "x.pocketrec"]
+    words = [
+        "pack",
+        "--factors",
+        tmp_path / "als.npz",
+        "--ids",
+        tmp_path / "ids.txt",
+        "--out",
+        tmp_path / "x.pocketrec",
+    ]
     assert cli.main([*map(str, words), "--quiet", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["items"] == 40

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from pocketrec_export.read import Interactions
 from pocketrec_export.split import PARTS, Split, positive_rows
+from pocketrec_export.strength import train_weights
 from pocketrec_export.tables import Note
 
 
@@ -50,7 +51,7 @@ class Dataset:
         items: I ids; the position here is the item index everywhere. Most popular in train first, ties by
             ascending id, so items without a train event (known from the items table only) come last.
         users: Ids of the U train users, the rows of ``train``.
-        train: float32[U, I], 1.0 for each positive.
+        train: float32[U, I], the confidence of each positive: 1.0, or with event types or decay mean 1 (`strength`).
         train_items: bool[I], occurs in train: what may be ranked in an evaluation.
         validation: Held-out users for every choice; may be empty.
         test: Held-out users for the report only; may be empty.
@@ -117,9 +118,15 @@ def make_dataset(
 
     users, user_row = np.unique(interactions.user_index[train_rows], return_inverse=True)
     columns = to_catalogue[interactions.item_index[train_rows]]
-    train = csr_matrix(
-        (np.ones(len(train_rows), np.float32), (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32
+    sure, stamp = interactions.confidence, interactions.timestamp
+    weights = train_weights(
+        None if sure is None else sure[train_rows],
+        None if stamp is None else stamp[train_rows],
+        interactions.weighting,
     )
+    if weights is None:
+        weights = np.ones(len(train_rows), np.float32)
+    train = csr_matrix((weights, (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32)
     train.sort_indices()
     return Dataset(
         items,

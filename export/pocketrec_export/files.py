@@ -6,7 +6,8 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,12 @@ def open_table(source: Any, *, name: str | None = None) -> Table:
     return table
 
 
-def _open_file(path: Path, name: str) -> Table:
+def kind_of(path: Path, name: str) -> tuple[str, str | None]:
+    """Suffix that says what the file is, and how it is compressed.
+
+    Raises:
+        DataError: No such file, or of no known kind.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     compression = COMPRESSIONS.get(suffixes[-1]) if suffixes else None
     if compression:
@@ -67,7 +73,21 @@ def _open_file(path: Path, name: str) -> Table:
         raise DataError(f"{path}: no such file")
     if not path.is_file():
         raise DataError(f"{path}: not a file")
+    return kind, compression
+
+
+@contextmanager
+def readable(path: Path, kind: str) -> Iterator[None]:
+    """What goes wrong inside while reading ``path`` becomes a DataError."""
     try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as {kind}: {error}") from error
+
+
+def _open_file(path: Path, name: str) -> Table:
+    kind, compression = kind_of(path, name)
+    with readable(path, kind[1:]):
         if kind in PARQUET:
             # The file object, not the path: a path such as part=3/x.parquet would grow a column "part".
             with path.open("rb") as stream:
@@ -75,64 +95,89 @@ def _open_file(path: Path, name: str) -> Table:
         if kind in JSON_LINES:
             return _read_json_lines(path, compression, name)
         return _read_delimited(path, compression, DELIMITERS[kind], name)
-    except (pa.ArrowException, OSError, EOFError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as {kind[1:]}: {error}") from error
 
 
-def _stream(path: Path, compression: str | None) -> Any:
+def stream(path: Path, compression: str | None) -> Any:
+    """The bytes of a file, decompressed; to be used in a ``with``."""
     return pa.input_stream(str(path), compression=compression)
 
 
 # --- delimited text -------------------------------------------------------------------------------------
 
 
+class Malformed:
+    """Told of each row that has other fields than the header; such a row is left out.
+
+    Attributes:
+        skipped: 1-based data row numbers, ascending, where they are known.
+        count: How many.
+    """
+
+    def __init__(self, header_lines: int) -> None:
+        self.skipped: list[int] = []
+        self.count = 0
+        self._first: Any = None
+        self._header_lines = header_lines
+
+    def __call__(self, row: Any) -> str:
+        """What pyarrow shall do with the row."""
+        self.count += 1
+        self._first = self._first or row
+        if row.number:  # pyarrow numbers lines; the header takes the first header_lines of them
+            self.skipped.append(int(row.number) - self._header_lines)
+        return "skip"
+
+    def note(self) -> Note:
+        """The rule, how often, and the first case."""
+        example = repr(self._first.text[:60])
+        if self.skipped:
+            example = f"row {self.skipped[0]}: {example}"
+        return Note(
+            f"row does not have the header's {self._first.expected_columns} fields, removed", self.count, example
+        )
+
+
+def as_written(header: Sequence[str], wanted: Sequence[str] | None = None) -> pacsv.ConvertOptions:
+    """Every field stays the text that was written, "" included; only the wanted columns."""
+    types = {column: pa.string() for column in header}
+    return pacsv.ConvertOptions(column_types=types, strings_can_be_null=False, include_columns=wanted)
+
+
 def _read_delimited(path: Path, compression: str | None, delimiter: str, name: str) -> Table:
     notes: list[Note] = []
     # Before pyarrow, which names no byte offset, and swallows errors in rows with too many fields.
-    _refuse_other_encodings(path, compression, name)
-    header, delimiter, header_lines = _header(path, compression, delimiter, name, notes)
-    refuse_repeats(header, name)
-    convert = pacsv.ConvertOptions(column_types={column: pa.string() for column in header}, strings_can_be_null=False)
-    malformed: list[Any] = []
+    refuse_other_encodings(path, compression, name)
+    names, delimiter, header_lines = header(path, compression, delimiter, name, notes)
+    refuse_repeats(names, name)
 
-    def keep_reading(row: Any) -> str:
-        malformed.append(row)
-        return "skip"
-
-    def read(threads: bool) -> pa.Table:
-        malformed.clear()
-        options = pacsv.ReadOptions(
-            column_names=header, skip_rows=header_lines, use_threads=threads, block_size=1 << 24
-        )
-        parse = pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=keep_reading)
-        with _stream(path, compression) as stream:
-            return pacsv.read_csv(stream, read_options=options, parse_options=parse, convert_options=convert)
+    def read(threads: bool) -> tuple[pa.Table, Malformed]:
+        malformed = Malformed(header_lines)
+        options = pacsv.ReadOptions(column_names=names, skip_rows=header_lines, use_threads=threads, block_size=1 << 24)
+        parse = pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=malformed)
+        with stream(path, compression) as opened:
+            table = pacsv.read_csv(opened, read_options=options, parse_options=parse, convert_options=as_written(names))
+        return table, malformed
 
     try:
-        table = read(True)
-        if malformed:  # only the single-threaded reader knows the row numbers
-            table = read(False)
+        table, malformed = read(True)
+        if malformed.count:  # only the single-threaded reader knows the row numbers
+            table, malformed = read(False)
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):
-            return Table(name, {column: pa.array([], pa.string()) for column in header}, 0)
+            return Table(name, {column: pa.array([], pa.string()) for column in names}, 0)
         raise
-    # pyarrow numbers lines; the header takes the first header_lines of them.
-    skipped = tuple(sorted(int(row.number) - header_lines for row in malformed if row.number))
-    if malformed:
-        first = malformed[0]
-        example = f"row {skipped[0]}: {first.text[:60]!r}" if skipped else repr(first.text[:60])
-        rule = f"row does not have the header's {first.expected_columns} fields, removed"
-        notes.append(Note(rule, len(malformed), example))
+    if malformed.count:
+        notes.append(malformed.note())
     arrow = from_arrow(table, name)
-    return Table(name, arrow.columns, arrow.rows, skipped, notes)
+    return Table(name, arrow.columns, arrow.rows, malformed.skipped, notes)
 
 
-def _header(
+def header(
     path: Path, compression: str | None, delimiter: str, name: str, notes: list[Note]
 ) -> tuple[list[str], str, int]:
     """Column names, the delimiter (also ';' or a tab in a .csv), and how many lines the header takes."""
-    with _stream(path, compression) as stream:
-        start = stream.read(1 << 20)
+    with stream(path, compression) as opened:
+        start = opened.read(1 << 20)
     if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise DataError(f"{name}: empty file; expected a header line with the column names")
     text = start.decode("utf-8", errors="ignore").removeprefix("\ufeff")
@@ -150,13 +195,13 @@ def _header(
     return names, delimiter, blank_lines + reader.line_num
 
 
-def _refuse_other_encodings(path: Path, compression: str | None, name: str) -> None:
+def refuse_other_encodings(path: Path, compression: str | None, name: str) -> None:
     """Raises DataError at the first byte that is not UTF-8; returns when all of it is."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset = line = 0
-    with _stream(path, compression) as stream:
+    with stream(path, compression) as opened:
         while True:
-            chunk = stream.read(1 << 20)
+            chunk = opened.read(1 << 20)
             if offset == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise DataError(f"{name}: byte 0: UTF-16 text, expected UTF-8; save it as UTF-8")
             pending = len(decoder.getstate()[0])
@@ -208,7 +253,7 @@ def _read_json_lines(path: Path, compression: str | None, name: str) -> Table:
 
 def _lines(path: Path, compression: str | None, name: str) -> Iterator[tuple[int, str]]:
     """(1-based number, text) of every line that is not blank."""
-    with _stream(path, compression) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
+    with stream(path, compression) as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
         number = 0
         try:
             for line in text:
@@ -216,5 +261,5 @@ def _lines(path: Path, compression: str | None, name: str) -> Iterator[tuple[int
                     number += 1
                     yield number, line
         except UnicodeDecodeError:
-            _refuse_other_encodings(path, compression, name)
+            refuse_other_encodings(path, compression, name)
             raise

@@ -113,13 +113,13 @@ def read_items(source: Any, *, columns: Mapping[str, str] | None = None, source_
 
     ids = id_strings(item_array, column=item_column, table=table)
     keep = np.ones(table.rows, np.bool_)
-    table.remove(keep, np.array(pc.is_null(ids)), "item id missing, row removed")
+    table.remove(keep, np.array(pc.is_null(ids)), "no_id", role="item")
     long = np.array(pc.fill_null(pc.greater(pc.binary_length(ids), MAX_ID_BYTES), False))
-    table.remove(keep, long, f"item id longer than {MAX_ID_BYTES:,} bytes, row removed", shown=ids)
+    table.remove(keep, long, "long_id", shown=ids, role="item", limit=f"{MAX_ID_BYTES:,}")
     codes = np.asarray(ids.dictionary_encode().indices.fill_null(-1))
     repeat = np.ones(table.rows, np.bool_)
     repeat[np.unique(codes, return_index=True)[1]] = False
-    table.remove(keep, repeat, "repeated item id, the first is kept", shown=ids)
+    table.remove(keep, repeat, "repeated_item", shown=ids)
     if not keep.any():
         raise DataError(f"{table.name}: none of the {table.rows:,} rows has an item id")
 

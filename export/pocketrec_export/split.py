@@ -118,7 +118,7 @@ def positive_rows(interactions: Interactions) -> NDArray[np.int64]:
     if len(rows) == 0:
         raise DataError(
             f"{interactions.name}: no row is positive under {interactions.positive!r} "
-            f"(values {interactions.value.min():g} to {interactions.value.max():g}); give another condition"
+            f"(values {np.nanmin(interactions.value):g} to {np.nanmax(interactions.value):g}); give another condition"
         )
     return rows
 

@@ -15,6 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pocketrec.errors import DataError, UsageError
 
+from pocketrec_export.rules import RULES
+
+EXAMPLES = 3  # cases shown of each rule
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -24,11 +28,15 @@ class Note:
         rule: What was done and why, a short sentence.
         count: How many rows (or values) it concerns.
         example: The first case, with its row number where there is one; "" if there is nothing to show.
+        more: Up to two further cases.
+        name: Of the rule in `rules.RULES`; "" for what is no rule of that table.
     """
 
     rule: str
     count: int
     example: str = ""
+    more: tuple[str, ...] = ()
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.count:,}" + (f" (e.g. {self.example})" if self.example else "")
@@ -44,22 +52,26 @@ class Table:
         rows: R.
         skipped: 1-based data row numbers of the source that are missing here (malformed rows), ascending.
         notes: What reading had to repair.
+        first: How many rows of the source came before these, malformed ones not counted.
     """
 
     name: str
     columns: dict[str, pa.Array]
     rows: int
-    skipped: tuple[int, ...] = ()
+    skipped: Sequence[int] = ()
     notes: list[Note] = field(default_factory=list)
+    first: int = 0
 
     def row_number(self, index: int) -> int:
         """The 1-based data row (the header is not counted) in the source of row ``index`` here."""
-        number = index + 1
-        for skipped in self.skipped:
-            if skipped > number:
-                break
-            number += 1
-        return number
+        return int(self.row_numbers(np.array([index]))[0])
+
+    def row_numbers(self, indices: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """The same for int[N] rows."""
+        kept = self.first + indices.astype(np.int64) + 1
+        # How many skipped rows come before the first, second, ... kept one.
+        skipped = np.array(self.skipped, np.int64)
+        return np.asarray(kept + np.searchsorted(skipped - np.arange(len(skipped)), kept, side="right"))
 
     def pick(self, role: str, synonyms: Sequence[str], columns: Mapping[str, str]) -> tuple[str, pa.Array] | None:
         """The column for ``role``: the mapped one, else the one named like the role, else a synonym.
@@ -103,26 +115,30 @@ class Table:
         return found
 
     def remove(
-        self, keep: NDArray[np.bool_], bad: NDArray[np.bool_], rule: str, *, shown: pa.Array | None = None
+        self, keep: NDArray[np.bool_], bad: NDArray[np.bool_], rule: str, *, shown: pa.Array | None = None, **about: str
     ) -> None:
         """Takes the ``bad`` rows that are still there out of ``keep``, in place, and notes how many.
 
         Args:
             keep: bool[R], changed.
             bad: bool[R].
-            rule: What is wrong with them.
-            shown: Column whose value the example quotes.
+            rule: What is wrong with them, a key of `rules.RULES`.
+            shown: Column whose value the examples quote.
+            about: What the rule's sentence leaves open.
         """
         bad = bad & keep
-        count = int(bad.sum())
-        if count == 0:
-            return
-        first = int(np.argmax(bad))
-        example = f"row {self.row_number(first)}"
-        if shown is not None:
-            example += f": {quote(shown, first)}"
-        self.notes.append(Note(rule, count, example))
+        self.mark(bad, rule, shown=shown, **about)
         keep &= ~bad
+
+    def mark(self, bad: NDArray[np.bool_], rule: str, *, shown: pa.Array | None = None, **about: str) -> None:
+        """Notes how many rows are ``bad`` (bool[R]), if any, with the first of them."""
+        cases = np.flatnonzero(bad)
+        if len(cases) == 0:
+            return
+        numbers = self.row_numbers(cases[:EXAMPLES]).tolist()
+        said = ["" if shown is None else f": {quote(shown, index)}" for index in cases[:EXAMPLES].tolist()]
+        first, *more = (f"row {number}{value}" for number, value in zip(numbers, said, strict=True))
+        self.notes.append(Note(RULES[rule].says(**about), len(cases), first, tuple(more), rule))
 
     def note_ignored(self, used: Sequence[str]) -> None:
         """Names the columns that nobody reads."""
@@ -193,3 +209,16 @@ def refuse_repeats(names: Sequence[str], source: str) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError(f"{source}: the column {repeated[0]!r} occurs {names.count(repeated[0])} times")
+
+
+def merged(notes: Sequence[Note]) -> list[Note]:
+    """One note a rule, counts added up, in the order of first appearance: parts of a file say the same again."""
+    found: dict[str, Note] = {}
+    for note in notes:
+        before = found.get(note.rule)
+        if before is None:
+            found[note.rule] = note
+            continue
+        more = (*before.more, *filter(None, (note.example, *note.more)))[: EXAMPLES - 1]
+        found[note.rule] = Note(note.rule, before.count + note.count, before.example, more, note.name)
+    return list(found.values())

@@ -22,6 +22,7 @@ VALUE_CHOICES = ("auto", "rating", "count", "none")
 POSITIVE_SHARE = 0.8  # of the scale's maximum: 4 of 5, 8 of 10
 SCALE_MAX = 10.0  # a scale ends at 10 or below, or at 100 exactly
 SCALE_DISTINCT = 21  # 0 to 10 in half steps
+SCALE_TOPS = (5.0, 10.0, 100.0)
 TAIL_SHARE = 0.15  # counts leave less than this share of rows in the upper half of their range
 RATING_WORDS = re.compile(r"rating|stars?$|score|grade", re.IGNORECASE)
 COUNT_WORDS = re.compile(r"count|quantity|qty|plays?$|clicks?$|views?$|purchases?$|units|frequency", re.IGNORECASE)
@@ -69,6 +70,59 @@ def infer_kind(values: NDArray[np.float64], *, column: str) -> tuple[ValueKind, 
         f"values {span} fit neither a scale nor whole counts: taken as strengths, everything above 0 counts "
         "(if they are ratings: --value rating)"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A rating scale: ``low`` to ``high`` in steps of ``step``."""
+
+    low: float
+    high: float
+    step: float
+
+    def spans(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """bool[R]: which values lie between its ends."""
+        return np.asarray((values >= self.low) & (values <= self.high), np.bool_)
+
+    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """bool[R]: which values are one of its steps."""
+        steps = values / self.step
+        return np.asarray(self.spans(values) & (steps == np.trunc(steps)), np.bool_)
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g} in steps of {self.step:g}"
+
+
+def scale_of(values: NDArray[np.float64], *, column: str, asked: str) -> Scale | None:
+    """The rating scale that all but a few stray values are on; None where there is none or nothing strays.
+
+    Counts have a long tail and no scale, so nothing of them is ever cut: a scale to 5, 10 or 100 is seen only where it
+    ends in a crowd, not a tail. At most 1 in 200 values may be off it, and at most 1 for 20 at its very top; at least
+    half are in its upper half, unless the column's name or ``asked`` says that these are ratings. A single negative
+    value strays from any scale; 0 from none, because many scales begin there.
+
+    Args:
+        values: float64[R] finite.
+        column: Name of the column.
+        asked: "auto" or "rating"; anything else has no scale.
+    """
+    named = asked == "rating" or bool(RATING_WORDS.search(column))
+    if asked not in ("auto", "rating") or (asked == "auto" and COUNT_WORDS.search(column)):
+        return None
+    distinct, count = np.unique(values, return_counts=True)
+    if len(distinct) < 3 or (len(distinct) == 3 and distinct.tolist() == [-1, 0, 1]):
+        return None
+    for high in SCALE_TOPS:
+        if distinct[0] >= 0 and distinct[-1] <= high:
+            return None  # nothing strays
+        for step in (1.0, 0.5):
+            scale = Scale(0.0, high, step)
+            on = scale.holds(distinct)
+            off, top = int(count[~on].sum()), int(count[distinct == high].sum())
+            upper = int(count[on & (distinct > high / 2)].sum())
+            if off * 200 <= len(values) and off * 20 <= top and (named or upper * 2 >= len(values)):
+                return Scale(min(float(distinct[on].min()), 1.0), high, step)
+    return None
 
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
