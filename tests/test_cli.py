@@ -92,7 +92,7 @@ def test_weights_and_engine(run, tiny):
 def test_inspect_and_verify(run, tiny):
     code, out, _ = run("inspect", tiny)
     assert code == 0
-    assert "8 items, 2 categories" in out
+    assert "attribute      category: category of 2" in out
     facts = json.loads(run("inspect", tiny, "--json")[1])
     assert sum(facts["parts"].values()) == facts["bytes"]
     code, out, _ = run("verify", tiny, "--json")

@@ -246,7 +246,7 @@ def test_an_invalid_package_never_appears(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "files", "message"),
     [
-        ({"x": np.zeros(3)}, {}, "array 'x' is float64"),
+        ({"x": np.zeros(3, np.float16)}, {}, "array 'x' is float16"),
         ({"x": np.array(["a"])}, {}, "array 'x' is <U1"),
         ({}, {"x": ("array", b"")}, "file 'x' has role 'array'"),
         ({}, {"factors/value": ("graph", b"")}, "two entries have the same name"),
@@ -277,7 +277,7 @@ def test_a_package_may_hold_cf_only(tmp_path: Path) -> None:
         if name.startswith(("catalogue/id", "catalogue/title", "factors/"))
     }
     manifest = tiny_manifest() | {"encoder": None, "blend": {mode: {} for mode in ("recommend", "search", "similar")}}
-    manifest["catalogue"]["categories"] = 0
+    manifest["catalogue"] |= {"categories": 0, "attributes": []}
     manifest["signals"] = {"factors": manifest["signals"]["factors"]}
     write_package(tmp_path / "x", manifest=manifest, arrays=arrays, files={})
     assert Package.open(tmp_path / "x").manifest.signals.names == ("factors",)

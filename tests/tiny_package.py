@@ -17,6 +17,14 @@ TITLES = ["Green tea", "Big mug", "", "A novel", "Le café"]
 CATEGORIES = ["drink", "kitchen", "book"]
 ITEM_CATEGORIES = [[0], [1], [1, 0], [2], []]
 VOCAB = ["[PAD]", "[UNK]", "tea", "##s", "mug", "novel"]
+ATTRIBUTES: dict[str, tuple[str, NDArray[Any]]] = {  # NaN, 2 and the smallest integer are missing values
+    "price": ("number", np.array([3.5, 8, np.nan, 12.25, 2], np.float32)),
+    "fresh": ("boolean", np.array([1, 0, 2, 0, 1], np.uint8)),
+    "published": ("date", np.array([0, 86_400, 86_399, -(1 << 63), 10**9], np.int64)),
+    "expires": ("date", np.array([-(1 << 63), -(1 << 63), 1 << 33, 1 << 33, -(1 << 63)], np.int64)),
+}
+COLORS, ITEM_COLORS = ["blue", "green", "red"], [[1], [0, 2], [], [2], []]
+"""The category "color", the last attribute of the tiny package."""
 ITEMS, DIM, TOKENS = len(IDS), 64, len(VOCAB)
 
 
@@ -27,6 +35,12 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
     arrays |= string_table("catalogue/category_name", CATEGORIES, lookup=True)
     arrays["catalogue/category.start"] = np.cumsum([0, *map(len, ITEM_CATEGORIES)]).astype(np.uint32)
     arrays["catalogue/category.index"] = np.concatenate(ITEM_CATEGORIES).astype(np.uint32)
+    for number, (_, values) in enumerate(ATTRIBUTES.values()):
+        arrays[f"catalogue/column-{number}.value"] = values
+    color = f"catalogue/column-{len(ATTRIBUTES)}"
+    arrays |= string_table(f"{color}_name", COLORS, lookup=True)
+    arrays[f"{color}.start"] = np.cumsum([0, *map(len, ITEM_COLORS)]).astype(np.uint32)
+    arrays[f"{color}.index"] = np.concatenate(ITEM_COLORS).astype(np.uint32)
     for name, rows, dim in (("factors", ITEMS, DIM), ("text", ITEMS, DIM), ("tokens", TOKENS, DIM)):
         x = rng.standard_normal((rows, dim)).astype(np.float32)
         arrays[f"{name}/value"], arrays[f"{name}/scale"] = quantize_rows(x / np.linalg.norm(x, axis=1)[:, None])
@@ -55,7 +69,10 @@ def tiny_manifest() -> dict[str, Any]:
         "search": {"semantic": {"weight": 1.0, "power": 0.0}, "popularity": flat},
         "similar": {"neighbours": term, "content": term},
     }
-    return manifest_by_hand(signals, blend, tiny_arrays(), graphs={})
+    manifest = manifest_by_hand(signals, blend, tiny_arrays(), graphs={})
+    listed = [{"name": name, "kind": kind} for name, (kind, _) in ATTRIBUTES.items()]
+    manifest["catalogue"]["attributes"] = [*listed, {"name": "color", "kind": "category", "values": len(COLORS)}]
+    return manifest
 
 
 def tiny_files() -> dict[str, tuple[str, bytes]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pocketrec.errors import DataError, UsageError
+from pocketrec.filters import Wanted, parse_filter
 
 if TYPE_CHECKING:
     from pocketrec.history import HistoryLike
@@ -62,18 +63,16 @@ def _history_line(line: str, number: int) -> HistoryLike:
     return [tuple(entry) if isinstance(entry, list) else entry for entry in value]
 
 
-def filters(pairs: Sequence[str]) -> dict[str, list[str]]:
-    """Attribute -> values of ``KEY=VALUE`` words.
+def filters(words: Sequence[str]) -> dict[str, list[Wanted | tuple[str, Wanted]]]:
+    """The filter of ``KEY=VALUE`` and ``KEY<VALUE`` words.
 
     Raises:
         UsageError: a word of another form.
     """
-    wanted: dict[str, list[str]] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--filter {pair!r}: expected KEY=VALUE, for example category=Comedy")
-        wanted.setdefault(key.strip(), []).append(value.strip())
+    wanted: dict[str, list[Wanted | tuple[str, Wanted]]] = {}
+    for word in words:
+        key, comparison = parse_filter(word)
+        wanted.setdefault(key, []).append(comparison)
     return wanted
 
 

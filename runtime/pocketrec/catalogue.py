@@ -1,33 +1,36 @@
-"""The items of a package: ids, titles, categories, and which of them a filter lets through."""
+"""The items of a package: ids, titles, attributes, and which of them may be shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketrec.attributes import COLUMNS, Column, Dates, Value
 from pocketrec.errors import UsageError
+from pocketrec.filters import Condition, Filter, conditions
+from pocketrec.manifest import EXPIRES, PUBLISHED
 from pocketrec.package import Package
-
-Filter = Mapping[str, str | Sequence[str]]
-"""Filter key to the value, or the values, of which an item must have at least one."""
+from pocketrec.times import LARGEST_TIME
 
 
 class Catalogue:
-    """Names and attributes of the I items of a package; an item's index is its row in every table."""
+    """Names and attributes of the I items of a package; an item's index is its row in every table.
+
+    Attributes:
+        attributes: name -> kind of each attribute, in the order of the package.
+        timed: whether items may be not yet published or expired, so that it matters what time it is.
+    """
 
     def __init__(self, package: Package) -> None:
+        self._package = package
         self._ids = package.strings("catalogue/id")
         self._titles = package.strings("catalogue/title")
-        # Each filter key has a function from wanted values to bool[I]; a typed attribute adds one line here.
-        self._columns: dict[str, Callable[[Sequence[str]], NDArray[np.bool_]]] = {}
-        self._category_names = None
-        if package.manifest.catalogue.categories:
-            self._category_names = package.strings("catalogue/category_name")
-            self._category_start = package.array("catalogue/category.start")
-            self._category_index = package.array("catalogue/category.index")
-            self._columns["category"] = self._in_category
+        self._infos = {info.name: info for info in package.manifest.catalogue.attributes}
+        self._columns: dict[str, Column] = {}
+        self.attributes = {name: info.kind for name, info in self._infos.items()}
+        self.timed = PUBLISHED in self._infos or EXPIRES in self._infos
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -46,42 +49,65 @@ class Catalogue:
 
     def categories(self, index: int) -> list[str]:
         """The categories of an item, in the order of the package."""
-        if self._category_names is None:
-            return []
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} of a catalogue of {len(self)}")
-        first, last = self._category_start[index : index + 2].tolist()
-        return [self._category_names[row] for row in self._category_index[first:last].tolist()]
+        found = self.value(index, "category") if "category" in self._infos else []
+        return found if isinstance(found, list) else []
 
-    def eligible(self, filter: Filter | None = None) -> NDArray[np.bool_]:
-        """Which items pass a filter: any of the values of a key, and every key.
-
-        Returns:
-            bool[I], new and writable. A value that no item has matches nothing.
+    def value(self, index: int, attribute: str) -> Value:
+        """What one item has of an attribute: None, or an empty list of categories, where it has nothing.
 
         Raises:
-            UsageError: the catalogue has no such key, or a value is not a string.
+            IndexError: there is no such item.
+            UsageError: there is no such attribute.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"item {index} of a catalogue of {len(self)}")
+        return self._column(attribute).value(index)
+
+    def eligible(self, filter: Filter | None = None, *, now: float | None = None) -> NDArray[np.bool_]:
+        """Which items pass a filter and, given the time, are published and not expired.
+
+        Args:
+            filter: see `filters`. A value that no item has matches nothing, an item without a value nothing either.
+            now: seconds since 1970 UTC; None leaves times out. An item is published from the second
+                ``published`` on, and expired from the second ``expires`` on.
+
+        Returns:
+            bool[I], new and writable.
+
+        Raises:
+            UsageError: the catalogue has no such attribute, a value that is none of its kind, or ``now`` is no time.
         """
         mask = np.ones(len(self), np.bool_)
-        filter = {} if filter is None else filter
-        if not isinstance(filter, Mapping):
-            raise UsageError(f"a filter is a mapping of attribute to values; got {type(filter).__name__}")
-        for key, wanted in filter.items():
-            if key not in self._columns:
-                known = ", ".join(self._columns) or "none"
-                raise UsageError(f"cannot filter by {key!r}; this package has: {known}")
-            values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else list(wanted)
-            if not all(isinstance(value, str) for value in values):
-                raise UsageError(f"filter {key!r} must be a string or a list of strings, found {wanted!r}")
-            mask &= self._columns[key](values)
+        for condition in conditions(filter):
+            mask &= self._matching(condition)
+        if now is not None:
+            if isinstance(now, bool) or not isinstance(now, (int, float, np.number)) or not abs(now) <= LARGEST_TIME:
+                raise UsageError(f"now is {now!r:.80}; expected seconds since 1970")
+            mask &= self._current(math.floor(now))
         return mask
 
-    def _in_category(self, values: Sequence[str]) -> NDArray[np.bool_]:
-        assert self._category_names is not None
-        wanted = np.zeros(len(self._category_names) + 1, np.bool_)
-        wanted[[self._category_names.find(value) for value in values]] = True
-        wanted[-1] = False  # where unknown values went
-        hits = np.concatenate(([0], np.cumsum(wanted[self._category_index])))
-        start = self._category_start
-        mask: NDArray[np.bool_] = hits[start[1:]] > hits[start[:-1]]
+    def _matching(self, condition: Condition) -> NDArray[np.bool_]:
+        column = self._column(condition.key)
+        mask = np.ones(len(self), np.bool_) if condition.equal is None else column.equals(condition.equal)
+        for sign, value in condition.comparisons:
+            mask &= column.compares(sign, value)
         return mask
+
+    def _current(self, now: int) -> NDArray[np.bool_]:
+        mask = np.ones(len(self), np.bool_)
+        for name in (PUBLISHED, EXPIRES):
+            if name in self._infos:
+                column = self._column(name)
+                assert isinstance(column, Dates), "the manifest allows no other kind of this name"
+                mask &= column.since(now) if name == PUBLISHED else column.until(now)
+        return mask
+
+    def _column(self, name: str) -> Column:
+        column = self._columns.get(name)
+        if column is None:  # two threads may both read it; the results are equal
+            if name not in self._infos:
+                known = ", ".join(f"{name} ({kind})" for name, kind in self.attributes.items()) or "none"
+                raise UsageError(f"cannot filter by {name!r}; this package has: {known}")
+            info = self._infos[name]
+            column = self._columns[name] = COLUMNS[info.kind](self._package, info)
+        return column

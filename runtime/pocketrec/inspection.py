@@ -46,7 +46,10 @@ def describe_package(package: Package) -> dict[str, Any]:
         "bytes": package.size_bytes,
         "parts": parts,
         "items": manifest.catalogue.items,
-        "categories": manifest.catalogue.categories,
+        "attributes": {
+            info.name: {"kind": info.kind} | ({"values": info.values} if info.kind == "category" else {})
+            for info in manifest.catalogue.attributes
+        },
         "signals": {
             name: {task: blend[name].weight if name in blend else 0.0 for task, blend in manifest.blend.items()}
             for name in manifest.signals
@@ -76,12 +79,15 @@ def report_lines(facts: dict[str, Any]) -> list[str]:
     total = facts["bytes"]
     lines = [
         f"{facts['name']}  ({facts['generator']}, format {facts['format']}, id {facts['id'][:16]})",
-        f"{facts['items']:,} items, {facts['categories']:,} categories, {total:,} bytes",
+        f"{facts['items']:,} items, {total:,} bytes",
         "",
         "bytes by part",
     ]
     for part, size in sorted(facts["parts"].items(), key=lambda entry: -entry[1]):
         lines.append(f"  {part:<14}{size:>12,}  {100 * size / total:5.1f} %")
+    for name, about in facts["attributes"].items():
+        values = f" of {about['values']:,}" if "values" in about else ""
+        lines.append(f"attribute      {name}: {about['kind']}{values}")
     lines += ["", "signals        recommend    search   similar"]
     for name, weights in facts["signals"].items():
         columns = "".join(f"{weights[task]:>10.4f}" for task in ("recommend", "search", "similar"))

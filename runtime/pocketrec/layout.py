@@ -1,6 +1,6 @@
 """Which arrays a package holds: their dtypes, shapes and values, as one table.
 
-A shape is written in symbols. Some are fixed by the manifest (I items, C categories, d factor width, D text
+A shape is written in symbols. Some are fixed by the manifest (I items, names of a category, d factor width, D text
 width, B block entries), the others (bytes of a blob, T tokens, NB blocks) by the first array that has them;
 each symbol must have the same length everywhere. Arrays not in the table are passed through unchecked.
 """
@@ -11,14 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec.errors import PackageError
 from pocketrec.manifest import Manifest
 from pocketrec.strings import EMPTY_SLOT
+from pocketrec.times import LARGEST_TIME
 
 MAX_SCALE = float(1 << 20)
 """Largest scale of a row: far beyond what data needs, and far from where float32 sums overflow."""
+NO_BOOLEAN = 2
+"""Code of an item that is neither true nor false."""
+NO_TIME = -(1 << 63)
+"""Seconds of an item without a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,6 @@ GROUPS = (
         lambda m: True,
         _strings("catalogue/id", "I", lookup=True) | _strings("catalogue/title", "I", lookup=False),
     ),
-    Group(
-        lambda m: m.catalogue.categories > 0,
-        {
-            "catalogue/category.start": Rule(("uint32",), ("I+1",), ("ascending", "M")),
-            "catalogue/category.index": Rule(("uint32",), ("M",), ("below", "C")),
-        }
-        | _strings("catalogue/category_name", "C", lookup=True),
-    ),
     Group(lambda m: "factors" in m.signals, _dense("factors", "I", "d")),
     Group(
         lambda m: "neighbours" in m.signals,
@@ -96,7 +94,35 @@ GROUPS = (
         },
     ),
 )
-RULES: Mapping[str, Rule] = {name: rule for group in GROUPS for name, rule in group.rules.items()}
+
+
+def _category(prefix: str) -> dict[str, Rule]:
+    entries, names = f"{prefix} entries", f"{prefix} names"
+    return {
+        f"{prefix}.start": Rule(("uint32",), ("I+1",), ("ascending", entries)),
+        f"{prefix}.index": Rule(("uint32",), (entries,), ("below", names)),
+    } | _strings(f"{prefix}_name", names, lookup=True)
+
+
+ATTRIBUTES: Mapping[str, Callable[[str], dict[str, Rule]]] = {
+    "category": _category,
+    "number": lambda prefix: {f"{prefix}.value": Rule(("float32", "float64"), ("I",), ("number", ""))},
+    "boolean": lambda prefix: {f"{prefix}.value": Rule(("uint8",), ("I",), ("boolean", ""))},
+    "date": lambda prefix: {f"{prefix}.value": Rule(("int64",), ("I",), ("time", ""))},
+}
+"""Kind of attribute -> the rules of its arrays, whose names begin with a prefix."""
+
+
+def groups_of(manifest: Manifest) -> tuple[Group, ...]:
+    """The groups of one package: those of every package, and one for each attribute."""
+    return GROUPS + tuple(
+        Group(lambda m: True, ATTRIBUTES[info.kind](info.prefix)) for info in manifest.catalogue.attributes
+    )
+
+
+def rules_of(manifest: Manifest) -> dict[str, Rule]:
+    """Array name -> rule, for all arrays that this package may hold."""
+    return {name: rule for group in groups_of(manifest) for name, rule in group.rules.items()}
 
 
 def check_shapes(manifest: Manifest) -> dict[str, int]:
@@ -107,7 +133,7 @@ def check_shapes(manifest: Manifest) -> dict[str, int]:
     """
     arrays = {entry.name: entry for entry in manifest.entries if entry.role == "array"}
     lengths = _manifest_lengths(manifest)
-    for group in GROUPS:
+    for group in groups_of(manifest):
         if not group.needed(manifest) and arrays.keys().isdisjoint(group.rules):
             continue
         for name, rule in group.rules.items():
@@ -129,7 +155,10 @@ def check_shapes(manifest: Manifest) -> dict[str, int]:
 
 
 def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
-    lengths = {"I": manifest.catalogue.items, "C": manifest.catalogue.categories}
+    lengths = {"I": manifest.catalogue.items}
+    for info in manifest.catalogue.attributes:
+        if info.kind == "category":
+            lengths[f"{info.prefix} names"] = info.values
     signals, encoder = manifest.signals, manifest.encoder
     if signals.factors:
         lengths["d"] = signals.factors.dim
@@ -144,14 +173,20 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
     return lengths
 
 
-def check_values(name: str, array: NDArray[Any], lengths: Mapping[str, int]) -> None:
+def check_values(name: str, array: NDArray[Any], rule: Rule | None, lengths: Mapping[str, int]) -> None:
     """Check what makes later use of an array safe: indices in range, offsets ordered, numbers finite.
+
+    Args:
+        name: of the array, for messages.
+        array: in the dtype and shape of its entry.
+        rule: of `rules_of`; None for an array that is passed through unchecked.
+        lengths: of `check_shapes`.
 
     Raises:
         PackageError: a value is out of range.
     """
-    if name in RULES:
-        kind, symbol = RULES[name].values
+    if rule is not None:
+        kind, symbol = rule.values
         problem = VALUE_CHECKS[kind](array, lengths.get(symbol, 0))
         if problem:
             raise PackageError(f"array {name!r}: {problem}")
@@ -186,6 +221,20 @@ def _dense_values(array: NDArray[Any], _: int) -> str:
     return "" if not array.size or array.min() >= 1 else "holds code 0, expected 1 to 255"
 
 
+def _number(array: NDArray[Any], _: int) -> str:
+    return "holds an infinite number" if np.isinf(array).any() else ""  # NaN says that an item has none
+
+
+def _boolean(array: NDArray[Any], _: int) -> str:
+    return _below(array, NO_BOOLEAN + 1)
+
+
+def _time(array: NDArray[Any], _: int) -> str:
+    # Compared from both sides, not by abs: the absolute value of the smallest integer is negative.
+    good = ((array >= -LARGEST_TIME) & (array <= LARGEST_TIME)) | (array == NO_TIME)
+    return "" if bool(good.all()) else f"holds {array[~good][0]}, expected seconds within 2^38"
+
+
 VALUE_CHECKS: Mapping[str, Callable[[NDArray[Any], int], str]] = {
     "any": lambda array, length: "",
     "ascending": _ascending,
@@ -194,4 +243,7 @@ VALUE_CHECKS: Mapping[str, Callable[[NDArray[Any], int], str]] = {
     "prior": _between(-MAX_SCALE, MAX_SCALE),
     "scale": _between(0, MAX_SCALE),
     "dense": _dense_values,
+    "number": _number,
+    "boolean": _boolean,
+    "time": _time,
 }

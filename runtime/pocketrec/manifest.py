@@ -30,8 +30,12 @@ HISTORY_SIGNALS = ("factors", "neighbours", "content")
 """The signals that depend on the history, so that their weight may have a power."""
 MODES = ("recommend", "search", "similar")
 ROLES = ("array", "graph", "golden", "document")
-ITEM_SIZE = {"uint8": 1, "int8": 1, "uint16": 2, "uint32": 4, "float32": 4}
+ITEM_SIZE = {"uint8": 1, "int8": 1, "uint16": 2, "uint32": 4, "float32": 4, "int64": 8, "float64": 8}
 """Bytes of one number, for each dtype an array may have."""
+ATTRIBUTE_KINDS = ("category", "number", "boolean", "date")
+MAX_ATTRIBUTES = 256
+PUBLISHED, EXPIRES = "published", "expires"
+"""Attributes of kind date that decide whether an item may be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,28 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeInfo:
+    """A typed column of the catalogue.
+
+    Attributes:
+        name: what filters call it.
+        kind: one of `ATTRIBUTE_KINDS`.
+        prefix: how the names of its arrays begin.
+        values: how many different names a category knows, 0 for other kinds.
+    """
+
+    name: str
+    kind: str
+    prefix: str
+    values: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueInfo:
-    """How many items and categories there are, and a hash that changes when the ids do."""
+    """How many items there are, their attributes, and a hash that changes when the ids do."""
 
     items: int
-    categories: int
+    attributes: tuple[AttributeInfo, ...]
     fingerprint: str
 
 
@@ -251,7 +272,25 @@ def _entry(o: JsonObject) -> Entry:
 
 
 def _catalogue(o: JsonObject) -> CatalogueInfo:
-    return CatalogueInfo(o.integer("items", 1), o.integer("categories", 0), o.sha256("fingerprint"))
+    return CatalogueInfo(o.integer("items", 1), _attributes(o), o.sha256("fingerprint"))
+
+
+def _attributes(o: JsonObject) -> tuple[AttributeInfo, ...]:
+    """The attribute ``category``, which has a key of its own, then the others in their order."""
+    categories, listed = o.integer("categories", 0), o.value.get("attributes", [])
+    if not isinstance(listed, list) or len(listed) > MAX_ATTRIBUTES:
+        o.fail("attributes", f"a list of at most {MAX_ATTRIBUTES}")
+    found = [AttributeInfo("category", "category", "catalogue/category", categories)] if categories else []
+    for number, value in enumerate(listed):
+        one = JsonObject(value, f"{o.where('attributes')}[{number}]")
+        name, kind = one.text("name"), one.choice("kind", ATTRIBUTE_KINDS)
+        if not name or name == "category" or name in (other.name for other in found):
+            one.fail("name", "a name of its own")
+        if name in (PUBLISHED, EXPIRES) and kind != "date":
+            one.fail("kind", f"date for {name}")
+        values = one.integer("values", 1) if kind == "category" else 0
+        found.append(AttributeInfo(name, kind, f"catalogue/column-{number}", values))
+    return tuple(found)
 
 
 def _history(o: JsonObject) -> HistoryLimits:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pocketrec.archive import ArchiveEntry, read_archive
 from pocketrec.errors import PackageError, UsageError
-from pocketrec.layout import check_shapes, check_values
+from pocketrec.layout import check_shapes, check_values, rules_of
 from pocketrec.manifest import ITEM_SIZE, MAX_MANIFEST_BYTES, Entry, Manifest, parse_manifest
 from pocketrec.strings import StringTable
 
@@ -51,6 +51,7 @@ class Package:
             self._entries = _match(self.manifest.entries, located[1:])
             self._located = {entry.name: entry for entry in located}
             self._lengths = check_shapes(self.manifest)
+            self._rules = rules_of(self.manifest)
         except PackageError as error:
             raise self._error(str(error)) from None
         if verify == "full":
@@ -106,7 +107,7 @@ class Package:
             raise self._error(f"entry {name!r} is a {entry.role}, not an array")
         view = np.ndarray(entry.shape, DTYPES[str(entry.dtype)], buffer=self._bytes(name))
         try:
-            check_values(name, view, self._lengths)
+            check_values(name, view, self._rules.get(name), self._lengths)
         except PackageError as error:
             raise self._error(str(error)) from None
         self._arrays[name] = view

@@ -12,9 +12,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketrec.catalogue import Catalogue, Filter
+from pocketrec.catalogue import Catalogue
 from pocketrec.engine import Engine, open_engine
 from pocketrec.errors import PackageError, UsageError
+from pocketrec.filters import Filter
 from pocketrec.history import History, HistoryLike, ItemId, resolve
 from pocketrec.package import Package, Verify
 from pocketrec.ranking import Query, Ranker, Task, check_k
@@ -68,7 +69,9 @@ class Recommender:
             history: ids, (id, weight) pairs, or a mapping of id to weight. A bare id weighs 1, a negative
                 weight is a dislike. An empty history gives the most popular items.
             k: how many; all eligible items if there are fewer.
-            filter: attribute -> value or values. Values of one key are alternatives, keys add up.
+            filter: attribute -> value, ``(sign, value)`` or a list of them, for example ``{"category": ["A", "B"],
+                "price": ("<", 20)}``. Values of one key are alternatives; comparisons and keys must all hold; an
+                item without a value does not match. Dates are texts such as "2026-05-31", or `datetime` values.
             exclude: ids that must not appear; unknown ids are ignored.
             weights: signal -> weight, in place of the package's own.
             explain: also work out the reasons.

@@ -46,7 +46,7 @@ def _add_search(commands: Any) -> None:
         "search",
         _search,
         "The items nearest in meaning to a text.",
-        "pocketrec search films.pocketrec 'space adventure with robots' --filter category=Comedy",
+        "pocketrec search films.pocketrec 'space adventure with robots' --filter category=Comedy --filter 'year>=1990'",
     )
     parser.add_argument("package", help="a .pocketrec file")
     parser.add_argument("text", help="what to look for")
@@ -74,7 +74,7 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="only items with this attribute; the same key again means or, another key means and",
+        help="only such items, also KEY<VALUE, <=, >, >=; values of one key are alternatives, all else must hold",
     )
     parser.add_argument("--exclude", default="", metavar="ID,...", help="items that must not appear")
     if weights:

@@ -1,0 +1,89 @@
+"""Times that callers write, as whole seconds since 1970 UTC: a year, a month, a day, an instant."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import math
+import re
+
+from pocketrec.errors import UsageError
+
+LARGEST_TIME = 1 << 38
+"""Bound of the absolute seconds of a time; the year 9999 lies inside, milliseconds of today do not."""
+
+_CALENDAR = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_SECONDS = re.compile(r"-?\d{5,12}(\.\d*)?")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def period(value: object) -> tuple[int, int]:
+    """First second of a time and the first one after it: [start, end).
+
+    ``"2026"``, ``"2026-05"`` and ``"2026-05-31"`` (or a `datetime.date`) last a whole year, month or day. An ISO
+    8601 text with a time of day, a `datetime.datetime` and a number of seconds since 1970 last one second. What has
+    no zone is UTC.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    try:
+        if isinstance(value, str):
+            return _period_of_text(value.strip())
+        if isinstance(value, dt.datetime):
+            return _second(_seconds(value))
+        if isinstance(value, dt.date):
+            return _calendar(value.year, value.month, value.day)
+        if not isinstance(value, bool):
+            return _second(float(value))  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise UsageError(
+        f"{value!r:.80} is no time; expected for example 2026, 2026-05-31, 2026-05-31T18:00:00Z or seconds since 1970"
+    )
+
+
+def instant(value: object) -> int:
+    """The first second of a time; see `period`."""
+    return period(value)[0]
+
+
+def as_text(seconds: int) -> str:
+    """ISO 8601 in UTC: only the day where the time is midnight."""
+    if not -62_135_596_800 <= seconds <= 253_402_300_799:  # what the calendar of `datetime` reaches
+        return f"{seconds} s"
+    text = (_EPOCH + dt.timedelta(seconds=seconds)).isoformat()  # strftime would write year 999 with three digits
+    return text[:10] if seconds % 86_400 == 0 else f"{text[:19]}Z"
+
+
+def _period_of_text(text: str) -> tuple[int, int]:
+    parts = _CALENDAR.fullmatch(text)
+    if parts:
+        year, month, day = (None if part is None else int(part) for part in parts.groups())
+        return _calendar(year or 0, month, day)
+    if _SECONDS.fullmatch(text):
+        return _second(float(text))
+    return _second(_seconds(dt.datetime.fromisoformat(text)))
+
+
+def _calendar(year: int, month: int | None, day: int | None) -> tuple[int, int]:
+    start = dt.date(year, month or 1, day or 1).toordinal() - _EPOCH.toordinal()
+    if day is not None:
+        days = 1
+    elif month is not None:
+        days = calendar.monthrange(year, month)[1]
+    else:
+        days = 365 + calendar.isleap(year)
+    return start * 86_400, (start + days) * 86_400
+
+
+def _seconds(moment: dt.datetime) -> float:
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    return (aware - _EPOCH) / dt.timedelta(seconds=1)
+
+
+def _second(seconds: float) -> tuple[int, int]:
+    if not abs(seconds) <= LARGEST_TIME:  # NaN too
+        raise ValueError("beyond the range of times")
+    start = math.floor(seconds)
+    return start, start + 1
