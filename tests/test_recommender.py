@@ -37,8 +37,8 @@ def ids(results):
 
 def test_public_names():
     assert pocketrec.__all__ == [
-        "DataError", "EngineError", "PackageError", "PocketrecError", "Reason", "Recommendation", "Recommender",
-        "Results", "UsageError", "open", "open_sample",
+        "BusyError", "DataError", "EngineError", "PackageError", "PocketrecError", "Profile", "Reason",
+        "Recommendation", "Recommender", "Results", "UsageError", "open", "open_sample",
     ]  # fmt: skip
 
 

@@ -9,16 +9,19 @@ Example:
 
 __version__ = "0.1.0"
 
-from pocketrec.errors import DataError, EngineError, PackageError, PocketrecError, UsageError
+from pocketrec.errors import BusyError, DataError, EngineError, PackageError, PocketrecError, UsageError
+from pocketrec.profile import Profile
 from pocketrec.recommender import Recommender, open_sample
 from pocketrec.recommender import open_package as open
 from pocketrec.results import Reason, Recommendation, Results
 
 __all__ = [
+    "BusyError",
     "DataError",
     "EngineError",
     "PackageError",
     "PocketrecError",
+    "Profile",
     "Reason",
     "Recommendation",
     "Recommender",

@@ -11,6 +11,7 @@ from pocketrec.filters import Wanted, parse_filter
 
 if TYPE_CHECKING:
     from pocketrec.history import HistoryLike
+    from pocketrec.profile import Profile
     from pocketrec.recommender import Recommender
 
 
@@ -32,6 +33,17 @@ def history(text: str, recommender: Recommender) -> HistoryLike:
         except ValueError:
             pairs.append((entry, 1.0))
     return pairs
+
+
+def profile(path: str | None) -> Profile | None:
+    """The profile of a file, as it stands now; reading waits for no writer.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    from pocketrec.profile import Profile
+
+    return None if path is None else Profile.open(path, write=False)
 
 
 def read_histories(path: str) -> list[HistoryLike]:

@@ -4,6 +4,7 @@
 
     PocketrecError
     |-- DataError       the user's own files or frames cannot be used
+    |   `-- BusyError   another writer has a profile open
     |-- PackageError    a package is damaged, hostile, of a newer format, or lacks what was asked for
     |-- EngineError     an inference engine is missing, too old, or failed
     `-- UsageError      a call or a command line asks for something that cannot be (also a ValueError)
@@ -22,6 +23,10 @@ class PocketrecError(Exception):
 
 class DataError(PocketrecError):
     """Input data cannot be used as it is."""
+
+
+class BusyError(DataError):
+    """Another writer has the file open; wait for it, or open the file for reading."""
 
 
 class PackageError(PocketrecError):

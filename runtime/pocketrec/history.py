@@ -43,8 +43,32 @@ class History:
     truncated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Items with weights that are looked up already, for example by a profile; each item once.
+
+    Attributes:
+        index: int64 [N], catalogue positions, -1 where the catalogue lacks the item.
+        weight: float64 [N], finite.
+        unknown: ids of the items that it lacks.
+    """
+
+    index: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    unknown: tuple[str, ...] = ()
+
+
+NOTHING_KNOWN = Known(np.empty(0, np.int64), np.empty(0))
+
+
 def resolve(
-    history: HistoryLike, catalogue: Catalogue, *, max_items: int, max_weight: float, strict: bool = False
+    history: HistoryLike,
+    catalogue: Catalogue,
+    *,
+    max_items: int,
+    max_weight: float,
+    strict: bool = False,
+    known: Known = NOTHING_KNOWN,
 ) -> History:
     """The history as catalogue positions and weights.
 
@@ -54,13 +78,14 @@ def resolve(
         max_items: the most items to keep.
         max_weight: bound of the absolute weight.
         strict: raise on an unknown id instead of reporting it.
+        known: what comes before the history; weights of the same item add up.
 
     Raises:
         UsageError: not a sequence or mapping of that form, a weight that is not finite, or an unknown id
             while ``strict``.
     """
     summed: dict[int, float] = {}
-    unknown: dict[str, None] = {}
+    unknown: dict[str, None] = dict.fromkeys(known.unknown)
     for item, weight in _pairs(history):
         index = catalogue.index(item)
         if index < 0:
@@ -70,18 +95,33 @@ def resolve(
     if unknown and strict:
         listed = ", ".join(repr(item) for item in list(unknown)[:5])
         raise UsageError(f"{len(unknown)} history ids are not in the catalogue: {listed}; pass strict=False to ignore")
-    kept = [(i, max(-max_weight, min(max_weight, w))) for i, w in summed.items() if w != 0.0]
+    seen, total = _added(known, summed)
+    weight32 = np.clip(total, -max_weight, max_weight).astype(np.float32)
+    kept = np.flatnonzero(weight32)
     truncated = len(kept) > max_items
     if truncated:
-        strongest = sorted(range(len(kept)), key=lambda p: (-abs(kept[p][1]), -p))[:max_items]
-        kept = [kept[position] for position in sorted(strongest)]
-    return History(
-        index=np.array([i for i, _ in kept], np.int64),
-        weight=np.array([w for _, w in kept], np.float32),
-        seen=np.array(list(summed), np.int64),
-        unknown=tuple(unknown),
-        truncated=truncated,
-    )
+        kept = kept[_strongest(np.abs(weight32[kept]), max_items)]
+    return History(index=seen[kept], weight=weight32[kept], seen=seen, unknown=tuple(unknown), truncated=truncated)
+
+
+def _added(known: Known, summed: dict[int, float]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Distinct positions in order of first appearance, and the sum of each."""
+    held = known.index >= 0
+    index, total = known.index[held], known.weight[held]
+    for item in list(summed) if len(index) else ():
+        place = np.flatnonzero(index == item)
+        if len(place):
+            total[place[0]] += summed.pop(item)
+    new = np.array(list(summed), np.int64), np.array(list(summed.values()), np.float64)
+    return np.concatenate((index, new[0])), np.concatenate((total, new[1]))
+
+
+def _strongest(size: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """Ascending places of the n largest; of equal ones the later."""
+    border = np.partition(size, len(size) - n)[len(size) - n]
+    above = np.flatnonzero(size > border)
+    level = np.flatnonzero(size == border)
+    return np.sort(np.concatenate((above, level[len(level) - (n - len(above)) :])))
 
 
 def _pairs(history: HistoryLike) -> Iterable[tuple[str, float]]:

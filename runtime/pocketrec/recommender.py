@@ -16,8 +16,9 @@ from pocketrec.catalogue import Catalogue
 from pocketrec.engine import Engine, open_engine
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.filters import Filter
-from pocketrec.history import History, HistoryLike, ItemId, resolve
+from pocketrec.history import NOTHING_KNOWN, History, HistoryLike, ItemId, resolve
 from pocketrec.package import Package, Verify
+from pocketrec.profile import Profile
 from pocketrec.ranking import Query, Ranker, Task, check_k
 from pocketrec.results import Results
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
@@ -57,11 +58,13 @@ class Recommender:
         history: HistoryLike = (),
         *,
         k: int = 10,
+        profile: Profile | None = None,
         filter: Filter | None = None,
         exclude: Sequence[ItemId] = (),
         weights: Mapping[str, float] | None = None,
         explain: bool = False,
         strict: bool = False,
+        now: float | None = None,
     ) -> Results:
         """The items this user is most likely to want next; what the history holds is left out.
 
@@ -69,6 +72,7 @@ class Recommender:
             history: ids, (id, weight) pairs, or a mapping of id to weight. A bare id weighs 1, a negative
                 weight is a dislike. An empty history gives the most popular items.
             k: how many; all eligible items if there are fewer.
+            profile: the user's profile, whose items count as if they came before those of the history.
             filter: attribute -> value, ``(sign, value)`` or a list of them, for example ``{"category": ["A", "B"],
                 "price": ("<", 20)}``. Values of one key are alternatives; comparisons and keys must all hold; an
                 item without a value does not match. Dates are texts such as "2026-05-31", or `datetime` values.
@@ -76,6 +80,7 @@ class Recommender:
             weights: signal -> weight, in place of the package's own.
             explain: also work out the reasons.
             strict: raise on unknown history ids instead of reporting them in ``Results.unknown``.
+            now: seconds since 1970, at which the profile is read; the device's clock by default.
 
         Returns:
             min(k, eligible) distinct items, scores non-increasing, ties by catalogue order.
@@ -85,7 +90,7 @@ class Recommender:
                 unknown id.
         """
         with self._call():
-            known = self._resolve(history, strict)
+            known = self._resolve(history, strict, profile=profile, now=now)
             mask = self._mask(filter, exclude, seen=known.seen)
             return self._ranker.rank(Task("recommend", known, None, mask, k, weights, explain))
 
@@ -95,11 +100,13 @@ class Recommender:
         *,
         k: int = 10,
         history: HistoryLike = (),
+        profile: Profile | None = None,
         filter: Filter | None = None,
         exclude: Sequence[ItemId] = (),
         weights: Mapping[str, float] | None = None,
         explain: bool = False,
         strict: bool = False,
+        now: float | None = None,
     ) -> Results:
         """The items whose text is nearest in meaning to ``text``; a history makes the order personal.
 
@@ -108,11 +115,13 @@ class Recommender:
                 limit is cut off and reported in ``Results.truncated``.
             k: how many; all eligible items if there are fewer.
             history: as in :meth:`recommend`; its items may appear in the result.
+            profile: as in :meth:`recommend`; its items may appear in the result.
             filter: as in :meth:`recommend`.
             exclude: as in :meth:`recommend`.
             weights: as in :meth:`recommend`.
             explain: also work out the reasons.
             strict: as in :meth:`recommend`.
+            now: as in :meth:`recommend`.
 
         Raises:
             PackageError: the package holds no text encoder.
@@ -120,7 +129,7 @@ class Recommender:
         """
         with self._call():
             query = self._encode(text)
-            known = self._resolve(history, strict)
+            known = self._resolve(history, strict, profile=profile, now=now)
             mask = self._mask(filter, exclude)
             if not len(query.tokens):
                 check_k(k)
@@ -132,11 +141,16 @@ class Recommender:
         item: ItemId,
         *,
         k: int = 10,
+        profile: Profile | None = None,
         filter: Filter | None = None,
         exclude: Sequence[ItemId] = (),
         explain: bool = False,
+        now: float | None = None,
     ) -> Results:
         """The items nearest to one item, by who liked it and by what its text says.
+
+        A profile leaves out what its user dislikes, and changes nothing else: who looks at an item wants to see
+        what is like it, known or not.
 
         Raises:
             UsageError: the catalogue does not hold ``item``, or as in :meth:`recommend`.
@@ -146,6 +160,9 @@ class Recommender:
                 raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(self.catalogue):,} items")
             known = self._resolve([item], True)
             mask = self._mask(filter, exclude, seen=known.seen)
+            if profile is not None:
+                opinion = profile.known(self.catalogue, now=now)
+                mask[opinion.index[(opinion.index >= 0) & (opinion.weight < 0)]] = False
             return self._ranker.rank(Task("similar", known, None, mask, k, None, explain))
 
     def recommend_many(
@@ -240,7 +257,9 @@ class Recommender:
 
     # ------------------------------------------------------- from arguments to arrays
 
-    def _resolve(self, history: HistoryLike, strict: bool) -> History:
+    def _resolve(
+        self, history: HistoryLike, strict: bool, *, profile: Profile | None = None, now: float | None = None
+    ) -> History:
         limits = self.package.manifest.history
         return resolve(
             history,
@@ -248,6 +267,7 @@ class Recommender:
             max_items=limits.max_items,
             max_weight=limits.max_weight,
             strict=strict,
+            known=NOTHING_KNOWN if profile is None else profile.known(self.catalogue, now=now),
         )
 
     def _mask(

@@ -77,6 +77,7 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
         help="only such items, also KEY<VALUE, <=, >, >=; values of one key are alternatives, all else must hold",
     )
     parser.add_argument("--exclude", default="", metavar="ID,...", help="items that must not appear")
+    parser.add_argument("--profile", metavar="F", help="the user's profile, see `pocketrec profile`")
     if weights:
         parser.add_argument("--weights", default="", metavar="SIGNAL=W,...", help="in place of the package's own")
         parser.add_argument("--strict", action="store_true", help="an unknown history id is an error")
@@ -109,6 +110,7 @@ def _recommend(args: argparse.Namespace) -> int:
                 recommender.recommend(
                     history,
                     k=args.k,
+                    profile=arguments.profile(args.profile),
                     filter=arguments.filters(args.filter),
                     exclude=arguments.ids(args.exclude),
                     weights=arguments.weights(args.weights),
@@ -126,6 +128,7 @@ def _search(args: argparse.Namespace) -> int:
             args.text,
             k=args.k,
             history=arguments.history(args.history, recommender),
+            profile=arguments.profile(args.profile),
             filter=arguments.filters(args.filter),
             exclude=arguments.ids(args.exclude),
             weights=arguments.weights(args.weights),
@@ -141,6 +144,7 @@ def _similar(args: argparse.Namespace) -> int:
         results = recommender.similar(
             args.item,
             k=args.k,
+            profile=arguments.profile(args.profile),
             filter=arguments.filters(args.filter),
             exclude=arguments.ids(args.exclude),
             explain=args.explain,
