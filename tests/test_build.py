@@ -212,6 +212,27 @@ def test_each_table_has_its_own_column_names(frames, tmp_path, teacher):
     assert cli.main([*words, "user=who,item=sku", "--overwrite"]) == 1
 
 
+def test_build_and_evaluate_with_a_split_by_time(frames, teacher, tmp_path, capsys):
+    rows = frames[0].assign(timestamp=np.random.default_rng(3).permutation(len(frames[0])))
+    rows.to_csv(tmp_path / "i.csv", index=False)
+    frames[1].to_csv(tmp_path / "items.csv", index=False)
+    out, split, full = (str(tmp_path / name) for name in ("x.pocketrec", "s.parquet", "full"))
+    data = ["--interactions", str(tmp_path / "i.csv")]
+    assert cli.main(["split", *data, "--by", "time", "--out", split]) == 0
+    words = ["build", *data, "--items", str(tmp_path / "items.csv"), "--split", split, "--save-full", full]
+    assert cli.main([*words, "--out", out, "--teacher", teacher, "--quiet"]) == 0
+    capsys.readouterr()
+    assert cli.main(["evaluate", out, *data, "--split", split, "--full", full, "--baselines", "--json"]) == 0
+    scored = json.loads(capsys.readouterr().out)
+    test = rows[rows.timestamp >= 0.9 * len(rows)].user
+    assert scored["package"]["users"] == test.nunique() > 20
+    # Two groups that share nothing: the history tells which half of the items to rank first.
+    assert scored["package"]["ndcg10"] > scored["baselines"]["popularity"]["ndcg10"] + 0.05
+    rows.assign(timestamp=0).to_csv(tmp_path / "i.csv", index=False)
+    assert cli.main(["evaluate", out, *data, "--split", split]) == 1
+    assert "not before the first later one" in capsys.readouterr().err
+
+
 def test_build_with_a_split_evaluate_and_refuse_another(frames, teacher, tmp_path, capsys):
     interactions, items = tmp_path / "i.csv", tmp_path / "items.csv"
     frames[0].to_csv(interactions, index=False)

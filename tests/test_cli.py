@@ -143,7 +143,19 @@ def test_a_history_file_that_is_not_utf8(run, tiny, tmp_path):
     assert run("recommend", tiny, "--history-file", str(path))[0] == 1
 
 
-COMMANDS = ("recommend", "search", "similar", "inspect", "verify", "demo", "profile", "build", "evaluate", "pack")
+COMMANDS = (
+    "recommend",
+    "search",
+    "similar",
+    "inspect",
+    "verify",
+    "demo",
+    "profile",
+    "build",
+    "split",
+    "evaluate",
+    "pack",
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

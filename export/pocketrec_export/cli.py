@@ -1,4 +1,4 @@
-"""Commands of the export pipeline: ``build``, ``evaluate``, ``pack``, found by the runtime through its entry point."""
+"""Commands of the export pipeline, found by the runtime through its entry point."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pocketrec.terminal import command, print_json, print_line
 
 if TYPE_CHECKING:
     from pocketrec_export.comparison import Comparison
+    from pocketrec_export.divide import SplitReport
     from pocketrec_export.report import BuildReport
 
 
 def add_commands(commands: Any) -> None:
     """Add the commands to argparse's sub-parser action."""
     _add_build(commands)
+    _add_split(commands)
     _add_evaluate(commands)
     _add_pack(commands)
 
@@ -45,9 +47,7 @@ def _add_build(commands: Any) -> None:
         help="what the value column means (default: inferred, and said)",
     )
     data.add_argument("--positive", metavar="EXPR", help="which rows count as liked, for example 'value>=4'")
-    data.add_argument(
-        "--split", metavar="F", help="user,item,part with parts train, val_in, val_out, test_in, test_out"
-    )
+    data.add_argument("--split", metavar="F", help="user,item,part as pocketrec split writes it")
     data.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")
     data.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
     model = parser.add_argument_group("model")
@@ -95,6 +95,52 @@ def _build(args: argparse.Namespace) -> int:
         attribution=args.attribution,
         overwrite=args.overwrite,
         quiet=args.quiet,
+    )
+    return _print_report(report, args)
+
+
+def _add_split(commands: Any) -> None:
+    parser = command(
+        commands,
+        "split",
+        _split,
+        "Write who, or what time, is held out: a file for build --split and evaluate --split.",
+        "pocketrec split --interactions ratings.csv --out split.parquet --by time",
+    )
+    parser.add_argument("--interactions", required=True, metavar="F", help="user,item[,value][,timestamp]")
+    parser.add_argument("--out", required=True, metavar="S.parquet", help="where the split goes (.parquet or .csv)")
+    parser.add_argument("--by", choices=["user", "time"], default="user", help="what is held out (default: user)")
+    parser.add_argument("--seed", type=int, help="by user: of the draw (default 0)")
+    parser.add_argument(
+        "--test", type=float, metavar="SHARE", help="of the users (default 0.15) or of the latest positives (0.1)"
+    )
+    parser.add_argument("--validation", type=float, metavar="SHARE", help="the same for choosing settings")
+    parser.add_argument("--history", type=float, metavar="SHARE", help="by user: of a user's positives (default 0.8)")
+    parser.add_argument("--min-positives", type=int, metavar="N", help="by user: of a user that takes part (default 5)")
+    parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="as in build")
+    parser.add_argument("--value", choices=["auto", "rating", "count", "none"], default="auto", help="as in build")
+    parser.add_argument("--positive", metavar="EXPR", help="as in build")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _split(args: argparse.Namespace) -> int:
+    with _needs_export():
+        from pocketrec_export.divide import divide
+        from pocketrec_export.read import columns_of
+    report = divide(
+        args.interactions,
+        out=args.out,
+        by=args.by,
+        seed=args.seed,
+        test=args.test,
+        validation=args.validation,
+        history=args.history,
+        min_positives=args.min_positives,
+        columns=columns_of("interactions", parse_columns(args.columns)),
+        value=args.value,
+        positive=args.positive,
+        overwrite=args.overwrite,
     )
     return _print_report(report, args)
 
@@ -209,7 +255,7 @@ def _pack(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_report(report: BuildReport | Comparison, args: argparse.Namespace) -> int:
+def _print_report(report: BuildReport | Comparison | SplitReport, args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.as_dict())
         return 0

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pocketrec.errors import DataError
 from scipy.sparse import csr_matrix
 
+from pocketrec_export.leaks import check_split
 from pocketrec_export.read import Interactions
-from pocketrec_export.split import PARTS, Split, positive_rows
+from pocketrec_export.split import PARTS, PERIODS, Split, positive_rows
 from pocketrec_export.strength import train_weights
 from pocketrec_export.tables import Note
 
@@ -20,6 +21,8 @@ from pocketrec_export.tables import Note
 class Heldout:
     """What held-out users bring (history) and what should be found (targets), U users in id order.
 
+    Under a split by time they are the users with rows in the period and before it, and may be train users too.
+
     Attributes:
         users: Their ids.
         history: Per user int32 catalogue positions, oldest first where there are timestamps; only items that
@@ -27,6 +30,7 @@ class Heldout:
         targets: Per user int32 catalogue positions, ascending; only items that occur in train.
         missing: int32[U], targets outside train; they stay in the denominators and count as misses.
         dropped: Number of history rows outside train, all users together.
+        time: Per user int64 seconds of the history, in its order; None without timestamps.
     """
 
     users: list[str]
@@ -34,6 +38,7 @@ class Heldout:
     targets: list[NDArray[np.int32]]
     missing: NDArray[np.int32]
     dropped: int
+    time: list[NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -56,6 +61,8 @@ class Dataset:
         validation: Held-out users for every choice; may be empty.
         test: Held-out users for the report only; may be empty.
         split_sha256: Of the split, or None when all positives are train.
+        until: Under a split by time, the first moment (seconds) after train: no row from then on, of whatever kind,
+            may be learned from. None otherwise.
         notes: What making the fold left out.
     """
 
@@ -67,6 +74,7 @@ class Dataset:
     test: Heldout
     split_sha256: str | None
     notes: list[Note] = field(default_factory=list)
+    until: int | None = None
 
     def __repr__(self) -> str:
         return (
@@ -90,15 +98,15 @@ def make_dataset(
         catalogue: Ids of the items table; they join the items of train.
 
     Raises:
-        DataError: Rows of the split are not among the interactions, a user is in more than one of train,
-            validation and test, a held-out user has targets and no history, or train has no row.
+        DataError: Rows of the split are not among the interactions, train has no row, or the split leaks
+            (`leaks.check_split`).
     """
     notes: list[Note] = []
     if split is None:
         rows, part = positive_rows(interactions), np.zeros(int(interactions.is_positive.sum()), np.int8)
     else:
         rows, part = _match(interactions, split), split.part
-        _check_heldout(split)
+        check_split(split, interactions, rows)
         others = int(np.sum(~interactions.is_positive[rows]))
         if others:
             notes.append(Note(f"split rows not positive under {interactions.positive}, used anyway", others))
@@ -128,16 +136,39 @@ def make_dataset(
         weights = np.ones(len(train_rows), np.float32)
     train = csr_matrix((weights, (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32)
     train.sort_indices()
+    by_time = split is not None and split.by_time
+    until = None
+    if by_time and interactions.timestamp is not None:
+        until = int(interactions.timestamp[rows[~in_train]].min())
+
+    def heldout(name: str) -> Heldout:
+        history, targets = (rows[np.isin(part, codes)] for codes in _sides(name, by_time=by_time))
+        if by_time:
+            known = np.isin(interactions.user_index[targets], interactions.user_index[history])
+            if not known.all():
+                new = len(np.unique(interactions.user_index[targets[~known]]))
+                notes.append(Note(f"users of {name} without a row before it, left out of it", new))
+            targets = targets[known]
+        return _heldout(interactions, history, targets, to_catalogue)
+
     return Dataset(
         items,
         [interactions.users[u] for u in users],
         train,
         train_items,
-        _heldout(interactions, rows, part, to_catalogue, "val"),
-        _heldout(interactions, rows, part, to_catalogue, "test"),
+        heldout("val"),
+        heldout("test"),
         None if split is None else split.sha256,
         notes,
+        until,
     )
+
+
+def _sides(name: str, *, by_time: bool) -> tuple[list[int], list[int]]:
+    """Codes of the parts that are history and targets of validation ("val") or test."""
+    if by_time:
+        return [PARTS.index(period) for period in PERIODS[: PERIODS.index(name)]], [PARTS.index(name)]
+    return [PARTS.index(f"{name}_in")], [PARTS.index(f"{name}_out")]
 
 
 def _match(interactions: Interactions, split: Split) -> NDArray[np.int64]:
@@ -161,55 +192,33 @@ def _match(interactions: Interactions, split: Split) -> NDArray[np.int64]:
     return rows
 
 
-def _check_heldout(split: Split) -> None:
-    """Figures on users that a model has seen, or that show it nothing, mean nothing."""
-    has = np.zeros((len(split.users), len(PARTS)), np.bool_)
-    has[split.user_index, split.part] = True
-    groups = np.stack([has[:, 0], has[:, 1] | has[:, 2], has[:, 3] | has[:, 4]], axis=1)
-    shared = np.flatnonzero(groups.sum(axis=1) > 1)
-    if len(shared):
-        first = [name for name, there in zip(("train", "val", "test"), groups[shared[0]], strict=True) if there]
-        raise DataError(
-            f"{len(shared):,} users of the split are in more than one of train, val and test, for example user "
-            f"{split.users[shared[0]]!r} in {' and '.join(first)}; expected each user's rows in one of them"
-        )
-    for name in ("val", "test"):
-        rows_in, rows_out = (has[:, PARTS.index(f"{name}_{side}")] for side in ("in", "out"))
-        mute = np.flatnonzero(rows_out & ~rows_in)
-        if len(mute):
-            raise DataError(
-                f"{len(mute):,} users of the split have rows in {name}_out and none in {name}_in, for example user "
-                f"{split.users[mute[0]]!r}; expected at least one row of history for each"
-            )
-
-
 def _heldout(
     interactions: Interactions,
-    rows: NDArray[np.int64],
-    part: NDArray[np.int8],
+    history: NDArray[np.int64],
+    targets: NDArray[np.int64],
     to_catalogue: NDArray[np.int32],
-    prefix: str,
 ) -> Heldout:
-    history = rows[part == PARTS.index(f"{prefix}_in")]
-    targets = rows[part == PARTS.index(f"{prefix}_out")]
+    """Held-out users of history and target rows; the history of others is left out."""
     users = np.unique(interactions.user_index[targets])
     if interactions.timestamp is not None:
         history = history[np.argsort(interactions.timestamp[history], kind="stable")]
     history = history[np.isin(interactions.user_index[history], users)]
 
-    def per_user(chosen: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+    def per_user(chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         row_of = np.searchsorted(users, interactions.user_index[chosen])
         order = np.argsort(row_of, kind="stable")
         ends = np.cumsum(np.bincount(row_of, minlength=len(users)))
-        columns = to_catalogue[interactions.item_index[chosen[order]]]
-        return np.split(columns, ends[:-1]) if len(users) else []
+        return np.split(chosen[order], ends[:-1]) if len(users) else []
 
-    wanted = per_user(targets)
+    column = to_catalogue[interactions.item_index]
+    wanted = [column[rows] for rows in per_user(targets)]
     shown = per_user(history)
+    known = [rows[column[rows] >= 0] for rows in shown]
     return Heldout(
         users=[interactions.users[u] for u in users],
-        history=[columns[columns >= 0] for columns in shown],
+        history=[column[rows] for rows in known],
         targets=[np.sort(columns[columns >= 0]) for columns in wanted],
         missing=np.array([np.sum(columns < 0) for columns in wanted], np.int32),
-        dropped=int(sum(np.sum(columns < 0) for columns in shown)),
+        dropped=sum(map(len, shown)) - sum(map(len, known)),
+        time=None if interactions.timestamp is None else [interactions.timestamp[rows] for rows in known],
     )

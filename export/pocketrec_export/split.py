@@ -1,7 +1,13 @@
-"""Second stage: who is held out.
+"""Second stage: who, or what time, is held out.
 
-A `Split` names the part of each positive (user, item): fit on ``train``, choose on ``val_in`` -> ``val_out``,
-report on ``test_in`` -> ``test_out``. `split_files` reads and writes it, `dataset` turns it into arrays.
+A `Split` names the part of each positive (user, item). There are two kinds:
+
+- **by user**: some users are held out whole. Fit on ``train``, choose on ``val_in`` -> ``val_out``, report on
+  ``test_in`` -> ``test_out``.
+- **by time**: every row is of a period, ``train`` before ``val`` before ``test``, of whatever user. Fit on ``train``;
+  what a user did before a period is the history, what they did in it are the targets.
+
+`split_files` reads and writes splits, `dataset` turns them into arrays, `leaks` says what they may not do.
 """
 
 from __future__ import annotations
@@ -16,7 +22,9 @@ from pocketrec.errors import DataError, UsageError
 
 from pocketrec_export.read import Interactions
 
-PARTS = ("train", "val_in", "val_out", "test_in", "test_out")
+PARTS = ("train", "val_in", "val_out", "test_in", "test_out", "val", "test")
+PERIODS = ("train", "val", "test")
+"""The parts of a split by time, in this order; the others are those of a split by user."""
 MIN_USERS = 20  # with fewer users than this to choose from, a held-out part would measure nothing
 
 
@@ -44,9 +52,19 @@ class Split:
         return len(self.part)
 
     def __repr__(self) -> str:
-        counts = np.bincount(self.part, minlength=len(PARTS)).tolist()
-        parts = ", ".join(f"{name} {count:,}" for name, count in zip(PARTS, counts, strict=True))
+        parts = ", ".join(f"{name} {count:,}" for name, count in self.counts.items())
         return f"Split({parts}, sha256={self.sha256[:8]})"
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the parts are periods."""
+        return bool(np.any(self.part >= PARTS.index("val")))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each part that occurs."""
+        rows = np.bincount(self.part, minlength=len(PARTS)).tolist()
+        return {name: count for name, count in zip(PARTS, rows, strict=True) if count}
 
 
 def make_split(
@@ -91,7 +109,7 @@ def make_split(
     eligible = np.flatnonzero(counts >= min_positives)
     part = np.zeros(len(rows), np.int8)
     if len(eligible) < MIN_USERS:
-        return _canonical(interactions, rows, part)
+        return of_rows(interactions, rows, part)
 
     generator = np.random.default_rng(seed)
     drawn = generator.permutation(eligible)
@@ -109,7 +127,7 @@ def make_split(
     n_targets = np.clip(np.rint((1 - history) * counts), 1, np.maximum(counts - 1, 1)).astype(np.int64)
     part[(part > 0) & (position < n_targets[user])] += 1  # *_in to *_out
     taking_part = np.ones(len(rows), np.bool_) if keep_short else counts[user] >= min_positives
-    return _canonical(interactions, rows[taking_part], part[taking_part])
+    return of_rows(interactions, rows[taking_part], part[taking_part])
 
 
 def positive_rows(interactions: Interactions) -> NDArray[np.int64]:
@@ -123,7 +141,7 @@ def positive_rows(interactions: Interactions) -> NDArray[np.int64]:
     return rows
 
 
-def _canonical(interactions: Interactions, rows: NDArray[np.int64], part: NDArray[np.int8]) -> Split:
+def of_rows(interactions: Interactions, rows: NDArray[np.int64], part: NDArray[np.int8]) -> Split:
     """A split of rows that are already sorted, with only the ids that occur."""
     users, user_index = np.unique(interactions.user_index[rows], return_inverse=True)
     items, item_index = np.unique(interactions.item_index[rows], return_inverse=True)

@@ -61,6 +61,20 @@ def read_split(source: Any, *, source_name: str | None = None) -> Split:
     )
 
 
+def check_split_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a name that `write_split` cannot write to.
+
+    Raises:
+        UsageError: Another suffix than .parquet and .csv, no such folder, or a file that exists.
+    """
+    if path.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"{path}: a split is written as .parquet or .csv")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is not a folder; create it first")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise UsageError(f"{path} exists; not overwritten")
+
+
 def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> None:
     """Writes user, item, part as Parquet (or CSV, by suffix); the file appears whole or not at all.
 
@@ -68,10 +82,7 @@ def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> N
         UsageError: The file exists and ``overwrite`` is not set, or the suffix is neither.
     """
     path = Path(path)
-    if path.suffix not in (".parquet", ".csv"):
-        raise UsageError(f"{path}: a split is written as .parquet or .csv")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists; not overwritten")
+    check_split_target(path, overwrite=overwrite)
     table = pa.table(
         {
             "user": pa.array(split.users, pa.string()).take(pa.array(split.user_index)),
