@@ -152,6 +152,7 @@ COMMANDS = (
     "demo",
     "profile",
     "build",
+    "check",
     "split",
     "evaluate",
     "pack",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pocketrec.errors import PocketrecError, UsageError
+from pocketrec.errors import PocketrecError
 from pocketrec.inspection import report_lines
 from pocketrec.terminal import command, print_json, print_line
+
+from pocketrec_export.config import with_config
+from pocketrec_export.data_options import add_check, add_data_options, pairs, rules_of, weighting_of
 
 if TYPE_CHECKING:
     from pocketrec_export.comparison import Comparison
@@ -17,13 +20,13 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add the commands to argparse's sub-parser action."""
-    _add_build(commands)
+    add_check(commands, build=_add_build(commands))
     _add_split(commands)
     _add_evaluate(commands)
     _add_pack(commands)
 
 
-def _add_build(commands: Any) -> None:
+def _add_build(commands: Any) -> argparse.ArgumentParser:
     parser = command(
         commands,
         "build",
@@ -32,21 +35,7 @@ def _add_build(commands: Any) -> None:
         "pocketrec build --interactions ratings.csv --items films.csv --out films.pocketrec",
     )
     data = parser.add_argument_group("data (CSV, TSV, Parquet or JSON Lines)")
-    data.add_argument("--interactions", metavar="F", help="user,item[,value][,timestamp]; without it: search only")
-    data.add_argument("--items", metavar="F", help="item,title[,text][,category]; without it: no search")
-    data.add_argument(
-        "--columns",
-        default="",
-        metavar="ROLE=NAME,...",
-        help="for example user=customer_id,item=sku: of both files; items.item=NAME, interactions.item=NAME: of one",
-    )
-    data.add_argument(
-        "--value",
-        choices=["auto", "rating", "count", "none"],
-        default="auto",
-        help="what the value column means (default: inferred, and said)",
-    )
-    data.add_argument("--positive", metavar="EXPR", help="which rows count as liked, for example 'value>=4'")
+    add_data_options(data)
     data.add_argument("--split", metavar="F", help="user,item,part as pocketrec split writes it")
     data.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")
     data.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
@@ -70,6 +59,8 @@ def _add_build(commands: Any) -> None:
     out.add_argument("--overwrite", action="store_true", help="replace X.pocketrec and DIR if they exist")
     out.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
     out.add_argument("--json", action="store_true", help="print the report as JSON")
+    with_config(parser)
+    return parser
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -80,9 +71,12 @@ def _build(args: argparse.Namespace) -> int:
         args.items,
         out=args.out,
         name=args.name,
-        columns=parse_columns(args.columns),
+        columns=pairs("--columns", args.columns),
         value=args.value,
         positive=args.positive,
+        users=args.users,
+        rules=rules_of(args),
+        weighting=weighting_of(args),
         split=args.split,
         preset=args.preset,
         min_users=args.min_users,
@@ -137,7 +131,7 @@ def _split(args: argparse.Namespace) -> int:
         validation=args.validation,
         history=args.history,
         min_positives=args.min_positives,
-        columns=columns_of("interactions", parse_columns(args.columns)),
+        columns=columns_of("interactions", pairs("--columns", args.columns)),
         value=args.value,
         positive=args.positive,
         overwrite=args.overwrite,
@@ -157,6 +151,7 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--interactions", required=True, metavar="F", help="the file it was built from")
     parser.add_argument("--split", required=True, metavar="F", help="the split it was built with")
     parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="as in build")
+    parser.add_argument("--clean", default="", metavar="RULE=VALUE,...", help="as in build")
     parser.add_argument("--full", metavar="DIR", help="the full model that build kept with --save-full")
     parser.add_argument("--recs", metavar="OUT.parquet", help="write user, item, rank of the package's lists")
     parser.add_argument("--full-recs", metavar="OUT.parquet", help="the same for the full model's lists")
@@ -175,8 +170,9 @@ def _evaluate(args: argparse.Namespace) -> int:
         args.package,
         args.interactions,
         split=args.split,
-        columns=columns_of("interactions", parse_columns(args.columns)),
+        columns=columns_of("interactions", pairs("--columns", args.columns)),
         full=args.full,
+        rules=rules_of(args),
         recs=args.recs,
         full_recs=args.full_recs,
         baselines=args.baselines,
@@ -236,7 +232,7 @@ def _pack(args: argparse.Namespace) -> int:
         regularization=args.regularization,
         search=not args.no_search,
         name=args.name,
-        columns=parse_columns(args.columns),
+        columns=pairs("--columns", args.columns),
         preset=args.preset,
         teacher=args.teacher,
         seed=args.seed,
@@ -262,21 +258,6 @@ def _print_report(report: BuildReport | Comparison | SplitReport, args: argparse
     for line in report.lines():
         print_line(line)
     return 0
-
-
-def parse_columns(text: str) -> dict[str, str]:
-    """``"user=customer_id,item=sku"`` as a mapping of role to column.
-
-    Raises:
-        UsageError: an entry without ``=``.
-    """
-    columns = {}
-    for pair in filter(None, (part.strip() for part in text.split(","))):
-        role, equals, name = pair.partition("=")
-        if not equals or not role.strip() or not name.strip():
-            raise UsageError(f"--columns {pair!r}: expected ROLE=NAME, for example user=customer_id")
-        columns[role.strip()] = name.strip()
-    return columns
 
 
 class _needs_export:

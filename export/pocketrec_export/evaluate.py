@@ -20,7 +20,9 @@ from pocketrec_export.metrics import Figures, figures
 from pocketrec_export.progress import Progress
 from pocketrec_export.rankings import Rankings, facts_of, rank_with_full, rank_with_package, write_recs
 from pocketrec_export.read import read_interactions
+from pocketrec_export.rules import Rules
 from pocketrec_export.split_files import read_split
+from pocketrec_export.strength import Weighting
 
 CATALOGUE = "catalogue.json"
 """Beside the tables of a saved full model: the ids of their rows, and the split they were fitted on."""
@@ -66,6 +68,8 @@ def evaluate(
     recs: str | os.PathLike[str] | None = None,
     full_recs: str | os.PathLike[str] | None = None,
     baselines: bool = False,
+    rules: Rules | None = None,
+    weighting: Weighting | None = None,
     engine: str | None = None,
     overwrite: bool = False,
     quiet: bool = True,
@@ -81,6 +85,8 @@ def evaluate(
         recs: where to write user, item, rank (Parquet) of the package's lists, for an independent scorer.
         full_recs: the same for the full model's lists.
         baselines: also tune every one of `baselines.BASELINES` on the validation users, for the same test users.
+        rules: as in the build.
+        weighting: as in the build; only baselines are fitted with it.
         engine: see `pocketrec.open`.
         overwrite: replace ``recs`` and ``full_recs``.
         quiet: no progress on stderr.
@@ -106,7 +112,9 @@ def evaluate(
                 "figures on users a model has seen mean nothing, so build with --split first"
             )
         kind = info.value_kind if info.value_kind in ("rating", "count", "none") else "auto"
-        rows = read_interactions(interactions, columns=columns, value=kind, positive=info.positive)
+        rows = read_interactions(
+            interactions, columns=columns, value=kind, positive=info.positive, rules=rules, weighting=weighting
+        )
         catalogue = recommender.catalogue
         dataset = make_dataset(rows, parts, catalogue=[catalogue.id(index) for index in range(len(catalogue))])
         model = None if full is None else _load_full(full, dataset, parts.sha256)

@@ -15,6 +15,7 @@ from pocketrec.errors import DataError
 
 from pocketrec_export.columns import MAX_ID_BYTES, id_strings, strings
 from pocketrec_export.files import open_table
+from pocketrec_export.garbage import without_garbage
 from pocketrec_export.tables import Note, Table, check_roles
 
 MAX_TITLE, MAX_TEXT, MAX_CATEGORY = 1_000, 20_000, 200  # characters
@@ -127,6 +128,7 @@ def read_items(source: Any, *, columns: Mapping[str, str] | None = None, source_
     item_ids: list[str] = ids.filter(rows).to_pylist()
     numbers_kept = np.flatnonzero(keep)
     titles = _clean(strings(title_array).filter(rows), "title", MAX_TITLE, table, numbers_kept)
+    titles = without_garbage(titles, "title", table, numbers_kept)
     empty = [i for i, title in enumerate(titles) if not title]
     if empty:
         row = table.row_number(int(numbers_kept[empty[0]]))
@@ -135,6 +137,7 @@ def read_items(source: Any, *, columns: Mapping[str, str] | None = None, source_
     texts = [""] * len(item_ids)
     if text_found is not None:
         texts = _clean(strings(text_found[1]).filter(rows), "text", MAX_TEXT, table, numbers_kept)
+        texts = without_garbage(texts, "text", table, numbers_kept)
     categories: list[list[str]] = [[] for _ in item_ids]
     if category_found is not None:
         categories = _categories(category_found[1].filter(rows), table, numbers_kept)

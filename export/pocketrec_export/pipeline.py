@@ -22,15 +22,18 @@ from pocketrec_export.evaluate import compare
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.progress import Progress, Run
-from pocketrec_export.read import Interactions, Items, columns_of, read_interactions, read_items
+from pocketrec_export.read import TABLES, Interactions, Items, columns_of, read_interactions, read_items
 from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, split_line
 from pocketrec_export.requests import check_arguments, check_targets
+from pocketrec_export.rules import Rules
 from pocketrec_export.split import make_split
 from pocketrec_export.split_files import read_split
+from pocketrec_export.strength import Weighting
 from pocketrec_export.texts import Texts, encode_texts
 from pocketrec_export.threads import available_threads, fixed_threads
 from pocketrec_export.tune import PRESETS as GRIDS
 from pocketrec_export.tune import Tuned, refit, tune
+from pocketrec_export.users import read_users
 from pocketrec_export.weak import weak_interactions
 
 TEST_SHARE = VALIDATION_SHARE = 0.15
@@ -47,6 +50,9 @@ def build(
     columns: Mapping[str, str] | None = None,
     value: str = "auto",
     positive: str | None = None,
+    users: Any = None,
+    rules: Rules | None = None,
+    weighting: Weighting | None = None,
     split: Any = None,
     preset: str = "quick",
     min_users: int = 2,
@@ -68,13 +74,17 @@ def build(
     of our own gives the test figures; then what was chosen is fitted again on all rows.
 
     Args:
-        interactions: user, item[, value][, timestamp]: a path, DataFrame or Arrow table. None: search only.
+        interactions: user, item[, value][, timestamp][, event][, dwell]: a path, DataFrame or Arrow table.
+            None: search only.
         items: item, title[, text][, category]. None: no search.
         out: the package to write.
         name: of the package; by default that of the file.
         columns: role -> column of the files; ``item`` is for both, ``items.item`` for one, see `columns_of`.
         value: what the value column means: auto, rating, count or none.
         positive: which rows count as liked, for example ``"value>=4"``.
+        users: user and groups: read and checked, for reports only; nothing of them is stored.
+        rules: what is removed from the data or repaired, see `rules.Rules`.
+        weighting: what event types, time spent, repeats and age are worth, see `strength.Weighting`.
         split: user, item, part.
         preset: ``"quick"`` or ``"full"``.
         min_users: two items become neighbours only if so many users chose both (or their texts alone tie them),
@@ -104,7 +114,8 @@ def build(
         raise UsageError(f"{cache} is a file; expected a folder to keep the teacher's vectors in")
     run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
     with fixed_threads(count, torch=items is not None):
-        events, table, notes = _read(run, interactions, items, dict(columns or {}), value, positive)
+        tables = {"interactions": interactions, "items": items, "users": users}
+        events, table, notes = _read(run, tables, columns or {}, value, positive, rules, weighting)
         dataset = None if events is None else _dataset(run, events, table, split, notes)
         texts = None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache)
         if events is not None and dataset is not None:
@@ -195,16 +206,34 @@ class _Fitted:
 
 
 def _read(
-    run: Run, interactions: Any, items: Any, columns: Mapping[str, str], value: str, positive: str | None
+    run: Run,
+    sources: Mapping[str, Any],
+    columns: Mapping[str, str],
+    value: str,
+    positive: str | None,
+    rules: Rules | None,
+    weighting: Weighting | None,
 ) -> tuple[Interactions | None, Items | None, list[str]]:
-    """Both tables, where given, and what was repaired in them; says all of it."""
+    """Interactions and items, where given, and what was repaired in all tables; says all of it."""
     with run.stage("reading"):
-        of_items, of_interactions = columns_of("items", columns), columns_of("interactions", columns)
-        table = None if items is None else read_items(items, columns=of_items)
-        events = None
-        if interactions is not None:
-            events = read_interactions(interactions, columns=of_interactions, value=value, positive=positive)
-    notes = [f"{source.name}: {note}" for source in (events, table) if source is not None for note in source.notes]
+        mapping = {name: columns_of(name, columns) for name in TABLES}
+        table = events = groups = None
+        if sources["items"] is not None:
+            table = read_items(sources["items"], columns=mapping["items"])
+        if sources["users"] is not None:
+            groups = read_users(sources["users"], columns=mapping["users"])
+        if sources["interactions"] is not None:
+            events = read_interactions(
+                sources["interactions"],
+                columns=mapping["interactions"],
+                value=value,
+                positive=positive,
+                rules=rules,
+                weighting=weighting,
+                catalogue=None if table is None else table.ids,
+            )
+    given = [source for source in (events, table, groups) if source is not None]
+    notes = [f"{source.name}: {note}" for source in given for note in source.notes]
     for note in notes:
         run.progress.say(f"note: {note}")
     if events is not None:

@@ -25,12 +25,13 @@ from pocketrec_export.rules import RULES, Rules
 from pocketrec_export.streams import open_stream
 from pocketrec_export.strength import Weighting
 from pocketrec_export.tables import Note, check_roles
+from pocketrec_export.users import USER_ROLES, USER_SYNONYMS
 from pocketrec_export.value_kind import VALUE_CHOICES, Positive, ValueKind, infer_kind, scale_of
 
 __all__ = ["Interactions", "Items", "Note", "columns_of", "read_interactions", "read_items"]
 
 INTERACTION_ROLES: dict[str, tuple[str, ...]] = {
-    "user": ("user_id", "customer", "customer_id", "visitor_id", "reviewer_id", "member_id", "account_id"),
+    "user": USER_SYNONYMS,
     "item": ITEM_SYNONYMS,
     "value": ("rating", "stars", "score", "count", "quantity", "qty", "plays", "weight"),
     "timestamp": ("ts", "time", "date", "datetime", "unix_time", "created_at", "invoice_date"),
@@ -38,6 +39,10 @@ INTERACTION_ROLES: dict[str, tuple[str, ...]] = {
     "dwell": ("dwell_time", "dwell_seconds", "dwell_ms", "time_spent", "watch_time"),
     "review": ("review_text", "reviewtext", "comment"),
 }
+
+
+TableName = Literal["interactions", "items", "users"]
+TABLES: tuple[TableName, ...] = ("interactions", "items", "users")
 
 
 @dataclass(frozen=True)
@@ -106,15 +111,15 @@ class Interactions:
         )
 
 
-def columns_of(table: Literal["interactions", "items"], columns: Mapping[str, str] | None) -> dict[str, str]:
+def columns_of(table: TableName, columns: Mapping[str, str] | None) -> dict[str, str]:
     """The part of a column mapping that concerns one table, as role -> column.
 
-    ``item`` names the column of both tables, ``items.item`` or ``interactions.item`` that of one of them.
+    ``item`` names the column of every table that has it, ``items.item`` or ``interactions.item`` that of one of them.
 
     Raises:
         UsageError: A role that the table it is for does not have.
     """
-    roles_of = {"interactions": INTERACTION_ROLES, "items": ITEM_ROLES}
+    roles_of = {"interactions": INTERACTION_ROLES, "items": ITEM_ROLES, "users": USER_ROLES}
     common, own = {}, {}
     for key, column in (columns or {}).items():
         where, _, role = key.rpartition(".")
@@ -169,6 +174,8 @@ def read_interactions(
     if value not in VALUE_CHOICES:
         raise UsageError(f"value={value!r}: expected one of {', '.join(VALUE_CHOICES)}")
     condition = None if positive is None else Positive.parse(positive)
+    if condition is not None and value == "none":
+        raise UsageError(f"value='none' ignores the values that positive={positive!r} asks about; drop one of them")
     rules, weighting = rules or Rules(), weighting or Weighting()
     stream = open_stream(source, name=source_name)
     found = _columns(stream.head, mapping, value, reviews)

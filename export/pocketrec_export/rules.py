@@ -51,6 +51,13 @@ RULES: dict[str, Rule] = {
     "unknown_item": Rule("item that is not in the items table", "{action}"),
     # --- the items table
     "repeated_item": Rule("repeated item id", "the first is kept"),
+    "garbage_title": Rule("title that says nothing (n/a, null)", "the id stands in"),
+    "garbage_text": Rule("text without a word (n/a, ---)", "emptied"),
+    "same_text": Rule("text that {times} items or more share word for word", "kept"),
+    "mojibake": Rule("{role} with broken characters", "kept"),
+    # --- the users table
+    "repeated_user": Rule("repeated user id", "the first is kept"),
+    "no_group": Rule("{column} missing", "kept without"),
 }
 
 
