@@ -20,12 +20,15 @@ from pocketrec import engine_onnx
 from pocketrec.engine import ENGINES, Engine, RankerInput, RankerOutput, open_engine
 from pocketrec.engine_numpy import NumpyEngine, Table, best, fold_in, quantize_query
 from pocketrec.errors import EngineError, PackageError, UsageError
-from pocketrec.manifest import SIGNALS
+from pocketrec.manifest import HISTORY_SIGNALS, SIGNALS
 from pocketrec.package import Package
 from pocketrec_export.quantize import dequantize_rows, quantize_rows
 from worlds import TINY_VOCABULARY, random_world, ranker_task, tiny_world
 
-ALL_SUBSETS = [s for size in range(1, 6) for s in itertools.combinations(SIGNALS, size)]
+SUBSETS = [s for size in (1, 2, len(SIGNALS) - 1, len(SIGNALS)) for s in itertools.combinations(SIGNALS, size)]
+"""Each signal alone and beside each other, all, and all but one."""
+SEMANTIC = SIGNALS.index("semantic")
+OF_HISTORY = [SIGNALS.index(name) for name in HISTORY_SIGNALS]
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +77,7 @@ def random_task(package: Package, seed: int, *, length: int = 30, query: bool = 
         dict(zip(chosen.tolist(), weights.tolist(), strict=True)),
         query=None if vector is None else vector / np.linalg.norm(vector),
         mask=mask,
-        weights=rng.uniform(-0.2, 1, 5).tolist(),
+        weights=rng.uniform(-0.2, 1, len(package.manifest.signals.names)).tolist(),
         n=n,
     )
 
@@ -153,9 +156,11 @@ def test_who_likes_a_tea_is_recommended_the_other_teas(tiny: Package, engine_nam
     output = engine.rank(ranker_task(tiny, {1: 1.0}, mask=mask, n=7))
     assert output.index.tolist() == [0, 2, 3, 4, 5, 6, 7]
     # alpha 1 makes the matrix I, so u = v: 0.5 * 0.5; a neighbour gives 1; half of a title is "tea".
-    expected = [[0.25] * 3 + [0] * 4, [1] * 3 + [0] * 4, [0.5] * 3 + [0] * 4, [0] * 7]
-    np.testing.assert_allclose(output.signals[:4], expected, rtol=1e-6)
-    np.testing.assert_array_equal(output.signals[4], np.float32([0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]))
+    part = dict(zip(SIGNALS, output.signals, strict=True))
+    for name, value in {"factors": 0.25, "neighbours": 1, "content": 0.5, "attributes": 1, "semantic": 0}.items():
+        np.testing.assert_allclose(part[name], [value] * 3 + [0] * 4, rtol=1e-6)
+    np.testing.assert_array_equal(part["popularity"], np.float32([0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]))
+    assert not part["boost"].any()
 
 
 def test_search_finds_the_words(tiny: Package, engine_name: str) -> None:
@@ -164,8 +169,8 @@ def test_search_finds_the_words(tiny: Package, engine_name: str) -> None:
     np.testing.assert_allclose(np.linalg.norm(query), 1, rtol=1e-6)
     output = engine.rank(ranker_task(tiny, query=query, n=8))
     assert output.index.tolist() == [2, 0, 1, 3, 4, 5, 6, 7]
-    np.testing.assert_allclose(output.signals[3], [1, 0.5, 0.5, 0.5, 0, 0, 0, 0], rtol=1e-6)
-    assert not output.signals[:3].any()
+    np.testing.assert_allclose(output.signals[SEMANTIC], [1, 0.5, 0.5, 0.5, 0, 0, 0, 0], rtol=1e-6)
+    assert not output.signals[OF_HISTORY].any()
 
 
 def test_a_dislike_pushes_its_kind_below_the_rest(tiny: Package, engine_name: str) -> None:
@@ -192,9 +197,9 @@ def test_answers_are_lawful_and_engines_agree(world: Package, engine: Engine, n:
     assert_lawful(task, output)
     assert_agree(world, task, output)
     if not length:
-        assert not output.signals[:3].any()
+        assert not output.signals[OF_HISTORY].any()
     if not query:
-        assert not output.signals[3].any()
+        assert not output.signals[SEMANTIC].any()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -268,8 +273,8 @@ def test_a_mask_changes_no_score(world: Package, engine: Engine) -> None:
 def test_weights_are_factors_of_contributions(world: Package, engine: Engine) -> None:
     task = random_task(world, seed=10, n=2000)
     task = replace(task, mask=np.ones(2000, np.bool_))
-    raw = engine.rank(replace(task, weights=np.ones(5, np.float32)))
-    weights = np.array([0.5, -3.0, 0.0, 1.7, 0.1], np.float32)
+    raw = engine.rank(replace(task, weights=np.ones(len(SIGNALS), np.float32)))
+    weights = np.resize(np.array([0.5, -3.0, 0.0, 1.7, 0.1], np.float32), len(SIGNALS))
     weighted = engine.rank(replace(task, weights=weights))
     place = np.argsort(raw.index)[weighted.index]
     np.testing.assert_array_equal(weighted.signals, raw.signals[:, place] * weights[:, None])
@@ -302,7 +307,7 @@ def test_equal_items_get_equal_scores(twins: Package, engine_name: str) -> None:
         np.testing.assert_array_equal(engine.rank(replace(task, n=n)).index, whole.index[:n])
 
 
-@pytest.mark.parametrize("signals", ALL_SUBSETS, ids="+".join)
+@pytest.mark.parametrize("signals", SUBSETS, ids="+".join)
 def test_any_set_of_signals_works(tmp_path: Path, engine_name: str, signals: tuple[str, ...]) -> None:
     package = Package.open(random_world(tmp_path / "w", items=200, signals=signals, text_dim=64, seed=13))
     engine = open_engine(package, engine_name)
@@ -602,8 +607,8 @@ def test_onnxruntime_reads_our_memory(tiny: Package, monkeypatch: pytest.MonkeyP
     original = engine_onnx._bind
     monkeypatch.setattr(engine_onnx, "_bind", bind)
     engine = open_engine(tiny, "onnx")
-    for name, value in (("popularity/value", 0), ("neighbours/value", 0), ("text/value", 128), ("factors/value", 128)):
-        bound[name][:] = value
+    for name, zero in (("popularity", 0), ("neighbours", 0), ("text", 128), ("attributes", 128), ("factors", 128)):
+        bound[f"{name}/value"][:] = zero
     output = engine.rank(ranker_task(tiny, {0: 1.0}, n=8))
     assert not output.signals.any()
 

@@ -172,7 +172,7 @@ def test_entry_that_is_not_in_the_archive(good: bytes) -> None:
     extra = {"name": "x", "role": "document", "size": 0, "sha256": "0" * 64}
     refused(
         edited(good, lambda m: m["entries"].append(extra)),
-        "lists 40 entries, the archive has 39 beside it",
+        "lists 43 entries, the archive has 42 beside it",
     )
 
 
@@ -303,6 +303,8 @@ LIES: list[tuple[str, Any, str]] = [
     ("signals.factors.steps", 8.0, "signals.factors.steps must be an integer"),
     ("signals.neighbours.block", 32, "signals.neighbours.block must be an integer from 16 to 16"),
     ("signals.neighbours.budget", 0, "signals.neighbours.budget"),
+    ("signals.attributes.dim", 128, r"'attributes/value' has shape \(5, 64\), expected \[I, A\] with A = 128"),
+    ("signals.attributes.dim", 96, "signals.attributes.dim must be a multiple of 64, found 96"),
     ("signals.content.dim", 128, "signals.semantic.dim is 64, but another text width is 128"),
     ("encoder.dim", 128, "encoder.dim is 128, but another text width is 64"),
     ("encoder", None, "signals.semantic needs an encoder"),
@@ -469,7 +471,11 @@ BAD_VALUES: list[tuple[str, Any, Any, str]] = [
     ("factors/value", (0, 0), 0, "holds code 0, expected 1 to 255"),
     ("text/scale", 4, -np.inf, "holds -?inf, expected"),
     ("tokens/scale", 0, np.nan, "holds nan, expected"),
+    ("attributes/value", (1, 3), 0, "holds code 0, expected 1 to 255"),
+    ("attributes/scale", 1, np.inf, "holds -?inf, expected"),
     ("popularity/value", 0, np.nan, "holds nan, expected"),
+    ("boost/value", 4, -np.inf, "holds -?inf, expected"),
+    ("boost/value", 4, 2e6, "holds 2000000.0, expected"),
     ("tokenizer/vocab.offset", 3, 1, "must not decrease"),
     ("tokenizer/vocab.slot", 1, 6, "holds 6"),
 ]

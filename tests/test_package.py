@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from pocketrec.errors import PackageError, UsageError
-from pocketrec.manifest import BlendTerm, FactorSettings
+from pocketrec.manifest import SIGNALS, BlendTerm, FactorSettings
 from pocketrec.package import Package
 from pocketrec_export import writer
 from pocketrec_export.writer import write_package
@@ -44,7 +44,7 @@ def test_what_was_written_is_read(path: Path, verify: Any, form: Any) -> None:
 
 def test_manifest_is_typed(path: Path) -> None:
     manifest = Package.open(path).manifest
-    assert manifest.signals.names == ("factors", "neighbours", "content", "semantic", "popularity")
+    assert manifest.signals.names == SIGNALS
     assert manifest.signals.factors == FactorSettings(dim=64, alpha=1.0, steps=8)
     assert manifest.blend["search"] == {"semantic": BlendTerm(1.0, 0.0), "popularity": BlendTerm(0.5, 0.0)}
     assert manifest.encoder is not None
@@ -175,7 +175,8 @@ def test_order_of_entries(path: Path) -> None:
     assert names[0] == "manifest.json"
     assert names[-2:] == ["golden.json", "MODEL_CARD.md"]
     groups = list(dict.fromkeys(name.split("/")[0] for name in names[1:-2]))
-    assert groups == ["catalogue", "factors", "neighbours", "text", "popularity", "tokens", "tokenizer"]
+    signals = ["factors", "neighbours", "text", "attributes", "popularity", "boost"]
+    assert groups == ["catalogue", *signals, "tokens", "tokenizer"]
 
 
 def test_other_zip_tools_read_it(path: Path) -> None:

@@ -57,3 +57,5 @@ def test_reasons_read_like_sentences():
     assert say("word", "robots", 1.0) == 'because of "robots"'
     assert say("popularity", "", 1.0) == "popular"
     assert say("popularity", "", -1.0) == "although popular"
+    assert say("boost", "", 1.0) == "boosted"
+    assert say("boost", "", -1.0) == "although held back"

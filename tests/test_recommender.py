@@ -8,6 +8,7 @@ import numpy as np
 import pocketrec
 import pytest
 from pocketrec.errors import PackageError, UsageError
+from pocketrec.manifest import SIGNALS
 from test_hostile import edited, with_array
 from worlds import TINY_IDS, random_world, tiny_world
 
@@ -335,3 +336,23 @@ assert not seen, seen
 """
     if sys.platform == "linux":
         subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnx"])
+def test_attributes_and_boost_have_reasons(tmp_path, engine):
+    boost = np.array([0, 0, 0.5, 0, 0, 0, 0, -0.25], np.float32)
+    path = tiny_world(tmp_path / "w", more={"boost/value": boost})
+    weights = {name: 0.0 for name in SIGNALS} | {"attributes": 2.0, "boost": 1.0}
+    with pocketrec.open(path, engine=engine) as rec:
+        found = rec.recommend([("tea-0", 1), ("tea-1", 0.5)], weights=weights, explain=True)
+        assert ids(found) == ["tea-2", "tea-3", "book-0", "book-1", "book-2", "book-3"]
+        best, last = found[0], found[-1]
+        # One axis a group, so an item of the history brings its weight.
+        assert best.signals["attributes"] == pytest.approx(2 * 1.5, rel=1e-5)
+        assert [(reason.kind, reason.id) for reason in best.reasons] == [
+            ("item", "tea-0"),
+            ("item", "tea-1"),
+            ("boost", ""),
+        ]
+        assert [reason.contribution for reason in best.reasons] == pytest.approx([2, 1, 0.5], rel=1e-5)
+        assert [(reason.kind, reason.contribution) for reason in last.reasons] == [("boost", -0.25)]

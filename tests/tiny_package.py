@@ -41,12 +41,13 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
     arrays |= string_table(f"{color}_name", COLORS, lookup=True)
     arrays[f"{color}.start"] = np.cumsum([0, *map(len, ITEM_COLORS)]).astype(np.uint32)
     arrays[f"{color}.index"] = np.concatenate(ITEM_COLORS).astype(np.uint32)
-    for name, rows, dim in (("factors", ITEMS, DIM), ("text", ITEMS, DIM), ("tokens", TOKENS, DIM)):
-        x = rng.standard_normal((rows, dim)).astype(np.float32)
+    for name, rows in (("factors", ITEMS), ("text", ITEMS), ("attributes", ITEMS), ("tokens", TOKENS)):
+        x = rng.standard_normal((rows, DIM)).astype(np.float32)
         arrays[f"{name}/value"], arrays[f"{name}/scale"] = quantize_rows(x / np.linalg.norm(x, axis=1)[:, None])
     near = sparse.csr_array(np.array([[0, 2, 1, 0, 0], [2, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5], float))
     arrays |= {f"neighbours/{key}": array for key, array in sparse_blocks(near).items()}
     arrays["popularity/value"] = np.array([1, 0.5, 0.25, 0.5, 0], np.float32)
+    arrays["boost/value"] = np.array([0, 0, 0.5, 0, -0.5], np.float32)
     arrays |= string_table("tokenizer/vocab", VOCAB, lookup=True)
     arrays["tokenizer/class.start"] = np.array([0, ord(" "), ord(" ") + 1], np.uint32)
     arrays["tokenizer/class.value"] = np.array([0, 2, 0], np.uint8)  # a space is a space, all else is kept
@@ -61,8 +62,10 @@ def tiny_manifest() -> dict[str, Any]:
         "factors": {"dim": DIM, "alpha": 1.0, "steps": 8},
         "neighbours": {"block": 16, "budget": 512},
         "content": {"dim": DIM},
+        "attributes": {"dim": DIM},
         "semantic": {"dim": DIM},
         "popularity": {},
+        "boost": {},
     }
     blend = {
         "recommend": {"factors": term, "neighbours": term, "content": term, "popularity": flat},

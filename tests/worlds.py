@@ -61,7 +61,9 @@ def tiny_world(
         factors=np.eye(64, dtype=np.float32)[group] * 0.5,
         neighbours=same,
         text=text,
+        attributes=np.eye(64, dtype=np.float32)[group],
         popularity=np.array(TINY_POPULARITY, np.float32),
+        boost=np.zeros(len(group), np.float32),
         tokens=words,
         vocabulary=TINY_VOCABULARY,
     )
@@ -109,9 +111,12 @@ def random_world(
     strength = rng.gamma(1.0, 0.1, len(source)) * rng.choice([1, 1, 1, -1], len(source))
     near = sparse.csr_array((strength, (source, target)), shape=(items, items))
     popularity = rng.random(items, np.float32)
+    attributes = rng.standard_normal((items, dim)).astype(np.float32)
+    boost = rng.choice(np.array([0, 0, 0, 0.2, -0.1], np.float32), items)
     if ties:
         half = items // 2
-        v[half:], text[half:], popularity[half:] = v[:half], text[:half], popularity[:half]
+        for table in (v, text, popularity, attributes, boost):
+            table[half:] = table[:half]
         near = sparse.csr_array(sparse.hstack([near[:, :half], near[:, :half]]))
     gram = (v.astype(np.float64).T @ v) + 0.01 * items * np.eye(dim)
     axes, turn = np.linalg.eigh(gram)
@@ -121,7 +126,9 @@ def random_world(
         factors=(v @ (turn / np.sqrt(axes))).astype(np.float32),
         neighbours=near,
         text=text / np.linalg.norm(text, axis=1, keepdims=True),
+        attributes=attributes / np.linalg.norm(attributes, axis=1, keepdims=True),
         popularity=popularity,
+        boost=boost,
         tokens=rng.standard_normal((500, text_dim)).astype(np.float32),
         vocabulary=vocabulary,
     )
@@ -170,7 +177,9 @@ def _tables(
     factors: NDArray[np.float32],
     neighbours: Any,
     text: NDArray[np.float32],
+    attributes: NDArray[np.float32],
     popularity: NDArray[np.float32],
+    boost: NDArray[np.float32],
     tokens: NDArray[np.float32],
     vocabulary: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
@@ -183,8 +192,11 @@ def _tables(
         arrays |= {f"neighbours/{key}": array for key, array in blocks.items()}
     if "content" in signals or "semantic" in signals:
         arrays["text/value"], arrays["text/scale"] = quantize_rows(text)
-    if "popularity" in signals:
-        arrays["popularity/value"] = popularity
+    if "attributes" in signals:
+        arrays["attributes/value"], arrays["attributes/scale"] = quantize_rows(attributes)
+    arrays |= {
+        f"{name}/value": prior for name, prior in (("popularity", popularity), ("boost", boost)) if name in signals
+    }
     if "semantic" in signals:
         arrays["tokens/value"], arrays["tokens/scale"] = quantize_rows(tokens)
         arrays |= tokenizer_arrays(vocabulary)
@@ -208,7 +220,9 @@ def _write(
         "neighbours": {"block": 16, "budget": 4096},
         "content": {"dim": text_dim},
         "semantic": {"dim": text_dim},
+        "attributes": {"dim": arrays["attributes/value"].shape[1] if "attributes" in signals else 64},
         "popularity": {},
+        "boost": {},
     }
     present = {name: all_settings[name] for name in SIGNALS if name in signals}
     files: dict[str, tuple[str, bytes]] = {

@@ -27,7 +27,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from pocketrec.manifest import COLUMN_BLOCK, SIGNALS
+from pocketrec.manifest import COLUMN_BLOCK, PRIORS, PROFILES, SIGNALS
 
 IR_VERSION = 10
 OPSETS = {"": 18, "com.microsoft": 1}
@@ -58,7 +58,7 @@ def ranker_graph(signals: Mapping[str, Mapping[str, Any]], *, arrays: Mapping[st
     graph = _Graph(arrays)
     weights = graph.input("weights", TensorProto.FLOAT, [len(names)])
     weight = dict(zip(names, graph.split(weights, len(names)), strict=True))
-    if "factors" in signals or "content" in signals:
+    if any(name in signals for name in ("factors", *PROFILES)):
         graph.input("history_index", TensorProto.INT64, ["H"])
         graph.node("Unsqueeze", graph.input("history_weight", TensorProto.FLOAT, ["H"]), [1], out="c")  # [H, 1]
     parts: dict[str, str] = {}  # signal -> its contribution to every item, float32[I]
@@ -67,8 +67,11 @@ def ranker_graph(signals: Mapping[str, Mapping[str, Any]], *, arrays: Mapping[st
     if "neighbours" in signals:
         parts["neighbours"] = _neighbours(graph, weight["neighbours"])
     parts |= _text(graph, {name: weight[name] for name in ("content", "semantic") if name in signals})
-    if "popularity" in signals:
-        parts["popularity"] = graph.node("Mul", graph.table("popularity/value"), weight["popularity"])
+    if "attributes" in signals:
+        parts["attributes"] = _attributes(graph, weight["attributes"])
+    for name in PRIORS:
+        if name in signals:
+            parts[name] = graph.node("Mul", graph.table(f"{name}/value"), weight[name])
     _best(graph, [parts[name] for name in names], items=_items(arrays))
     return graph.serialize("ranker", {"index": TensorProto.INT64, "score": TensorProto.FLOAT,
                                       "signals": TensorProto.FLOAT})  # fmt: skip
@@ -130,6 +133,14 @@ def _neighbours(graph: _Graph, weight: str) -> str:
     return graph.node("Mul", total, weight)
 
 
+def _attributes(graph: _Graph, weight: str) -> str:
+    """The weighted sum of the history's rows times every row; without a history no row is multiplied."""
+    profile = graph.node("Gemm", "c", graph.rows("attributes", "history_index"), transA=1)  # [1, A]
+    count = graph.node("Min", graph.node("Shape", "history_index"), [1])
+    x = graph.table_dot("attributes", graph.node("Slice", profile, [0], count))  # [0 or 1, I]
+    return graph.node("MatMul", graph.node("Slice", weight, [0], count), x)
+
+
 def _text(graph: _Graph, weight: Mapping[str, str]) -> dict[str, str]:
     """Content and semantic: one MatMulNBits over the rows [profile if H > 0; query if Q > 0].
 
@@ -170,7 +181,8 @@ def _best(graph: _Graph, parts: list[str], *, items: int) -> None:
 
 def _items(arrays: Mapping[str, NDArray[Any]]) -> int:
     """The number of items, from whichever table knows it."""
-    for name in ("factors/value", "text/value", "popularity/value", "neighbours/scale"):
+    priors = (f"{name}/value" for name in PRIORS)
+    for name in ("factors/value", "text/value", "attributes/value", "neighbours/scale", *priors):
         if name in arrays:
             return int(arrays[name].shape[0])
     raise ValueError("no array says how many items there are")

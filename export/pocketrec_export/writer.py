@@ -31,7 +31,17 @@ from pocketrec.manifest import ITEM_SIZE, ROLES
 from pocketrec.package import Package
 from pocketrec.strings import EMPTY_SLOT
 
-ARRAY_ORDER = ("catalogue/", "factors/", "neighbours/", "text/", "popularity/", "tokens/", "tokenizer/")
+ARRAY_ORDER = (
+    "catalogue/",
+    "factors/",
+    "neighbours/",
+    "text/",
+    "attributes/",
+    "popularity/",
+    "boost/",
+    "tokens/",
+    "tokenizer/",
+)
 _DATE = (0, 33)  # 1980-01-01 00:00, the first moment a ZIP can name
 _VERSION = 20  # what a reader needs for stored entries in folders
 _PADDING_TAG = 0xD935  # Android zipalign's extra field: alignment, then zeros

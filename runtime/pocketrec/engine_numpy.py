@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pocketrec.engine import RankerInput, RankerOutput
 from pocketrec.errors import EngineError
-from pocketrec.manifest import COLUMN_BLOCK
+from pocketrec.manifest import COLUMN_BLOCK, PRIORS, PROFILES
 
 if TYPE_CHECKING:
     from pocketrec.package import Package
@@ -150,12 +150,12 @@ class NumpyEngine:
         self._settings = package.manifest.signals.factors
         tables = {
             name: Table(package.array(f"{name}/value"), package.array(f"{name}/scale"))
-            for name in ("factors", "text", "tokens")
+            for name in ("factors", "text", "attributes", "tokens")
             if package.has(f"{name}/value")
         }
         arrays = {
             name: package.array(name)
-            for name in ("neighbours/index", "neighbours/value", "popularity/value")
+            for name in ("neighbours/index", "neighbours/value", *(f"{name}/value" for name in PRIORS))
             if package.has(name)
         }
         # One attribute, read once a call: a close in between lets the call keep all that it began with.
@@ -193,17 +193,18 @@ class NumpyEngine:
         self, signal: str, task: RankerInput, tables: dict[str, Table], arrays: dict[str, NDArray[Any]]
     ) -> F32 | None:
         """One signal before its weight, float32[I]; None where its input is missing and it gives nothing."""
-        if signal == "popularity":
-            popularity: F32 = arrays["popularity/value"]
-            return popularity
+        if signal in PRIORS:
+            prior: F32 = arrays[f"{signal}/value"]
+            return prior
         if signal == "semantic":
             return tables["text"].dot(task.query[0]) if len(task.query) else None
         if signal == "neighbours":
             return _scatter(task, arrays) if len(task.block_index) else None
         if not len(task.history_index):
             return None
-        if signal == "content":
-            return tables["text"].dot(task.history_weight @ tables["text"].rows(task.history_index))
+        if signal in PROFILES:
+            table = tables[PROFILES[signal]]
+            return table.dot(task.history_weight @ table.rows(task.history_index))
         assert self._settings is not None, "the manifest has the settings of every signal it names"
         rows = tables["factors"].rows(task.history_index)
         alpha, steps = self._settings.alpha, self._settings.steps

@@ -24,13 +24,15 @@ TELEMETRY_FROM = (1, 29)
 
 INSTALL = "install it with: pip install 'pocketrec[onnx]'"
 
-_DENSE = ("factors", "text", "tokens")
+_DENSE = ("factors", "text", "attributes", "tokens")
 _INPUTS = {
     "factors": ("history_index", "history_weight"),
     "neighbours": ("block_index", "block_weight"),
     "content": ("history_index", "history_weight"),
+    "attributes": ("history_index", "history_weight"),
     "semantic": ("query",),
     "popularity": (),
+    "boost": (),
 }
 
 

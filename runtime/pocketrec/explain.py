@@ -9,6 +9,7 @@ from pocketrec import reasons
 from pocketrec.catalogue import Catalogue
 from pocketrec.engine import RankerOutput
 from pocketrec.history import Blocks, History
+from pocketrec.manifest import PRIORS, PROFILES
 from pocketrec.package import Package
 from pocketrec.results import Reason
 from pocketrec.wordpiece import WordPiece
@@ -54,9 +55,10 @@ class Explainer:
             values = array("neighbours/value")[blocks.index]
             split = reasons.split_neighbours(index, blocks, targets, values, len(history.index))
             raw["neighbours"] = "item", split
-        if "content" in weight:
-            rows = self._rows("text", history.index) * history.weight[:, None]
-            raw["content"] = "item", reasons.split_text(self._rows("text", index), rows)
+        for signal, table in PROFILES.items():
+            if signal in weight:
+                rows = self._rows(table, history.index) * history.weight[:, None]
+                raw[signal] = "item", reasons.split_text(self._rows(table, index), rows)
         if "semantic" in weight and tokens is not None and self._tokenizer is not None:
             words, owner = self._tokenizer.words(tokens.tolist())
             vectors = np.zeros((len(words), self._package.text_dim), np.float32)
@@ -68,7 +70,8 @@ class Explainer:
             for name, (kind, parts) in raw.items()
         }
         items = [(self._catalogue.id(i), self._catalogue.title(i)) for i in history.index.tolist()]
-        return reasons.assemble(reasons.Causes(items, words), splits, contribution.get("popularity"))
+        priors = {name: contribution[name] for name in PRIORS if name in contribution}
+        return reasons.assemble(reasons.Causes(items, words), splits, priors)
 
     def _rows(self, table: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32 [R, D]: dequantized rows of a dense table."""

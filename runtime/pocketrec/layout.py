@@ -1,8 +1,8 @@
 """Which arrays a package holds: their dtypes, shapes and values, as one table.
 
 A shape is written in symbols. Some are fixed by the manifest (I items, names of a category, d factor width, D text
-width, B block entries), the others (bytes of a blob, T tokens, NB blocks) by the first array that has them;
-each symbol must have the same length everywhere. Arrays not in the table are passed through unchecked.
+width, A attribute width, B block entries), the others (bytes of a blob, T tokens, NB blocks) by the first array that
+has them; each symbol must have the same length everywhere. Arrays not in the table are passed through unchecked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec.errors import PackageError
-from pocketrec.manifest import Manifest
+from pocketrec.manifest import PRIORS, Manifest
 from pocketrec.strings import EMPTY_SLOT
 from pocketrec.times import LARGEST_TIME
 
@@ -62,6 +62,10 @@ def _dense(prefix: str, rows: str, dim: str) -> dict[str, Rule]:
     }
 
 
+def _prior(name: str) -> Group:
+    return Group(lambda m: name in m.signals, {f"{name}/value": Rule(("float32",), ("I",), ("prior", ""))})
+
+
 GROUPS = (
     Group(
         lambda m: True,
@@ -78,10 +82,8 @@ GROUPS = (
         },
     ),
     Group(lambda m: "content" in m.signals or "semantic" in m.signals, _dense("text", "I", "D")),
-    Group(
-        lambda m: "popularity" in m.signals,
-        {"popularity/value": Rule(("float32",), ("I",), ("prior", ""))},
-    ),
+    Group(lambda m: "attributes" in m.signals, _dense("attributes", "I", "A")),
+    *map(_prior, PRIORS),
     Group(
         lambda m: m.encoder is not None,
         _dense("tokens", "T", "D")
@@ -164,6 +166,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
         lengths["d"] = signals.factors.dim
     if signals.neighbours:
         lengths["B"] = signals.neighbours.block
+    if signals.attributes:
+        lengths["A"] = signals.attributes.dim
     if signals.semantic and not encoder:
         raise PackageError("manifest: signals.semantic needs an encoder")
     text = {"signals.content": signals.content, "signals.semantic": signals.semantic, "encoder": encoder}

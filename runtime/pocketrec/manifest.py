@@ -24,10 +24,14 @@ SPARSE_BLOCK = 16
 """Entries in a block of a sparse table."""
 COLUMN_BLOCK = 64
 """Columns of a quantized query that share one scale; the width of a dense table is a multiple of it."""
-SIGNALS = ("factors", "neighbours", "content", "semantic", "popularity")
+SIGNALS = ("factors", "neighbours", "content", "attributes", "semantic", "popularity", "boost")
 """All signals, in the order in which their contributions are added."""
-HISTORY_SIGNALS = ("factors", "neighbours", "content")
+HISTORY_SIGNALS = ("factors", "neighbours", "content", "attributes")
 """The signals that depend on the history, so that their weight may have a power."""
+PROFILES = {"content": "text", "attributes": "attributes"}
+"""Signals that compare an item's row of a table with the weighted sum of the history's rows, and that table."""
+PRIORS = ("popularity", "boost")
+"""Signals that are one number for each item, whoever asks."""
 MODES = ("recommend", "search", "similar")
 ROLES = ("array", "graph", "golden", "document")
 ITEM_SIZE = {"uint8": 1, "int8": 1, "uint16": 2, "uint32": 4, "float32": 4, "int64": 8, "float64": 8}
@@ -109,8 +113,15 @@ class TextSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class PopularitySettings:
-    """The popularity signal has no settings."""
+class AttributeSettings:
+    """Width of the item attribute vectors."""
+
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriorSettings:
+    """A prior has no settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +131,10 @@ class Signals:
     factors: FactorSettings | None = None
     neighbours: NeighbourSettings | None = None
     content: TextSettings | None = None
+    attributes: AttributeSettings | None = None
     semantic: TextSettings | None = None
-    popularity: PopularitySettings | None = None
+    popularity: PriorSettings | None = None
+    boost: PriorSettings | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -303,13 +316,16 @@ def _signals(o: JsonObject) -> Signals:
             raise PackageError(f"manifest: signals.{name[:80]} is unknown to this runtime: update pocketrec")
     factors, neighbours = o.object_or_none("factors"), o.object_or_none("neighbours")
     content, semantic = o.object_or_none("content"), o.object_or_none("semantic")
-    popularity = o.object_or_none("popularity")
+    attributes = o.object_or_none("attributes")
+    popularity, boost = o.object_or_none("popularity"), o.object_or_none("boost")
     return Signals(
         factors=None if factors is None else _factors(factors),
         neighbours=None if neighbours is None else _neighbours(neighbours),
         content=None if content is None else TextSettings(content.dim("dim")),
         semantic=None if semantic is None else TextSettings(semantic.dim("dim")),
-        popularity=None if popularity is None else PopularitySettings(),
+        attributes=None if attributes is None else AttributeSettings(attributes.dim("dim")),
+        popularity=None if popularity is None else PriorSettings(),
+        boost=None if boost is None else PriorSettings(),
     )
 
 

@@ -1,6 +1,6 @@
 """Why an item is in the list: each signal's contribution split over its causes.
 
-Every signal is linear in its causes, so the split is exact: neighbours and content over the history items,
+Every signal is linear in its causes, so the split is exact: neighbours, content and attributes over the history items,
 semantic over the words of the query, and factors over the history items with the fold-in matrix held fixed
 (Hu, Koren and Volinsky 2008, equation 7). What the 8-bit query rounds away is spread in proportion to the
 absolute parts, so that the causes of a signal sum to the signal.
@@ -114,16 +114,16 @@ def settle(parts: Parts, signal: NDArray[np.float32]) -> Parts:
 
 
 def assemble(
-    causes: Causes, splits: Mapping[str, tuple[str, Parts]], popularity: NDArray[np.float32] | None
+    causes: Causes, splits: Mapping[str, tuple[str, Parts]], priors: Mapping[str, NDArray[np.float32]]
 ) -> list[tuple[Reason, ...]]:
     """Reasons of each shown item, strongest first.
 
     Args:
         causes: names of the columns.
         splits: signal -> (``"item"`` or ``"word"``, float64 [K, C] weighted parts).
-        popularity: float32 [K] contribution, where the package has that signal.
+        priors: signal -> float32 [K] contribution, of those that are no one's doing.
     """
-    count = next((len(parts) for _, parts in splits.values()), 0 if popularity is None else len(popularity))
+    count = max([len(parts) for _, parts in splits.values()] + [len(prior) for prior in priors.values()], default=0)
     names = {"item": list(causes.items), "word": [(word, word) for word in causes.words]}
     shown: list[tuple[Reason, ...]] = []
     for row in range(count):
@@ -137,17 +137,20 @@ def assemble(
                 }
                 if signals:
                     found.append(Reason(kind, cause, text, sum(signals.values()), signals))
-        if popularity is not None and popularity[row] != 0.0:
-            value = float(popularity[row])
-            found.append(Reason("popularity", "", "", value, {"popularity": value}))
+        for name, prior in priors.items():
+            if prior[row] != 0.0:
+                found.append(Reason(name, "", "", float(prior[row]), {name: float(prior[row])}))
         shown.append(tuple(sorted(found, key=lambda reason: -abs(reason.contribution))))
     return shown
 
 
+_PRIORS = {"popularity": ("popular", "although popular"), "boost": ("boosted", "although held back")}
+
+
 def describe(reason: Reason) -> str:
     """The reason in plain English."""
-    if reason.kind == "popularity":
-        return "popular" if reason.contribution > 0 else "although popular"
+    if reason.kind in _PRIORS:
+        return _PRIORS[reason.kind][reason.contribution < 0]
     verb = "because of" if reason.contribution > 0 else "despite"
     quoted = f'"{reason.text}"' if reason.kind == "word" else reason.text
     return f"{verb} {quoted}"
