@@ -1,7 +1,7 @@
 """First stage: other people's files to clean interactions and items, with every repair counted.
 
 ``read_interactions`` gives one row per (user, item) as index arrays; ``read_items`` (its own module,
-`item_texts`) gives titles, texts and categories. Rows are read by `raw`, cleaned by `clean` under the rules of
+`items`) gives titles, texts and categories. Rows are read by `raw`, cleaned by `clean` under the rules of
 `rules`, and weighed by `strength`. What was removed or assumed is in ``notes``; nothing is guessed in silence.
 """
 
@@ -19,7 +19,7 @@ from pocketrec.errors import DataError, UsageError
 
 from pocketrec_export import clean, strength
 from pocketrec_export.clean import Cleaning
-from pocketrec_export.item_texts import ITEM_ROLES, ITEM_SYNONYMS, Items, read_items
+from pocketrec_export.items import ITEM_ROLES, ITEM_SYNONYMS, Items, read_items
 from pocketrec_export.raw import Raw, read_raw
 from pocketrec_export.rules import RULES, Rules
 from pocketrec_export.streams import open_stream
