@@ -342,7 +342,7 @@ assert not seen, seen
 def test_attributes_and_boost_have_reasons(tmp_path, engine):
     boost = np.array([0, 0, 0.5, 0, 0, 0, 0, -0.25], np.float32)
     path = tiny_world(tmp_path / "w", more={"boost/value": boost})
-    weights = {name: 0.0 for name in SIGNALS} | {"attributes": 2.0, "boost": 1.0}
+    weights = dict.fromkeys(SIGNALS, 0.0) | {"attributes": 2.0, "boost": 1.0}
     with pocketrec.open(path, engine=engine) as rec:
         found = rec.recommend([("tea-0", 1), ("tea-1", 0.5)], weights=weights, explain=True)
         assert ids(found) == ["tea-2", "tea-3", "book-0", "book-1", "book-2", "book-3"]
