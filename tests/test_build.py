@@ -27,56 +27,6 @@ from pocketrec_export.split_files import write_split
 from pocketrec_export.teacher import load_teacher
 from pocketrec_export.threads import available_threads
 
-WORDS = {"tea": ["green", "black", "mint", "white", "cold"], "novel": ["short", "long", "old", "new", "sad"]}
-USERS, LIKED = 80, 6
-
-
-@pytest.fixture(scope="session")
-def teacher(tmp_path_factory):
-    """A BERT of one layer and 64 dimensions with random weights: every code path of a real one."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer import modules
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("teacher")
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + list("0123456789.,")
-    words = [word for group in WORDS.items() for word in (group[0], *group[1])]
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters), *words]
-    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n")
-    torch.manual_seed(0)
-    config = BertConfig(len(pieces), 64, 1, 2, 64, max_position_embeddings=64)
-    BertModel(config).save_pretrained(folder / "bert")
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder / "bert")
-    transformer = modules.Transformer(str(folder / "bert"), max_seq_length=64)
-    SentenceTransformer(modules=[transformer, modules.Pooling(64)], device="cpu").save(str(folder / "st"))
-    return str(folder / "st")
-
-
-@pytest.fixture(scope="session")
-def frames():
-    rng = np.random.default_rng(1)
-    items = pd.DataFrame(
-        [
-            {"item": f"{kind}-{i}", "title": f"{words[i % 5]} {kind} {i}", "category": f"{kind}s", "text": f"a {kind}"}
-            for kind, words in WORDS.items()
-            for i in range(15)
-        ]
-    )
-    rows = [
-        {"user": f"u{user}", "item": f"{('tea', 'novel')[user % 2]}-{i}", "timestamp": 1_600_000_000 + user}
-        for user in range(USERS)
-        for i in rng.choice(15, LIKED, replace=False)
-    ]
-    return pd.DataFrame(rows), items
-
-
-@pytest.fixture(scope="session")
-def built(frames, teacher, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("built")
-    report = build(*frames, out=folder / "x.pocketrec", teacher=teacher, save_full=folder / "full", quiet=True)
-    return folder, report
-
 
 def ids(results):
     return [item.item for item in results]

@@ -55,8 +55,9 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
     out.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
     out.add_argument("--name", help="the package's name (default: the file's)")
     out.add_argument("--save-full", metavar="DIR", help="also keep the full float32 model, for evaluate")
+    out.add_argument("--report", metavar="DIR", help="write the report there: index.html, and report.json")
     out.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors between builds")
-    out.add_argument("--overwrite", action="store_true", help="replace X.pocketrec and DIR if they exist")
+    out.add_argument("--overwrite", action="store_true", help="replace X.pocketrec and the folders if they exist")
     out.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
     out.add_argument("--json", action="store_true", help="print the report as JSON")
     with_config(parser)
@@ -84,6 +85,7 @@ def _build(args: argparse.Namespace) -> int:
         seed=args.seed,
         threads=args.threads,
         save_full=args.save_full,
+        report=args.report,
         cache=args.cache,
         data_license=args.license,
         attribution=args.attribution,

@@ -89,7 +89,7 @@ def pack(
         UsageError: alpha or regularization out of range, or ``out`` exists.
     """
     path = Path(out)
-    check_targets(path, None, overwrite)
+    check_targets(path, overwrite)
     count = available_threads() if threads is None else threads
     run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=1, threads=count)
     with fixed_threads(count, torch=search and items is not None):

@@ -12,7 +12,7 @@ from typing import Any
 from pocketrec.errors import UsageError
 from pocketrec.inspection import describe_package
 from pocketrec.manifest import BlendTerm
-from pocketrec.package import Package
+from pocketrec.recommender import open_package
 from scipy.sparse import csr_matrix
 
 from pocketrec_export.assemble import Parts, assemble, finish, opened
@@ -21,9 +21,10 @@ from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.evaluate import compare
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
+from pocketrec_export.page.answers import sample_answers
 from pocketrec_export.progress import Progress, Run
 from pocketrec_export.read import TABLES, Interactions, Items, columns_of, read_interactions, read_items
-from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, split_line
+from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, long_tail, split_line
 from pocketrec_export.requests import check_arguments, check_targets
 from pocketrec_export.rules import Rules
 from pocketrec_export.split import make_split
@@ -62,6 +63,7 @@ def build(
     text_dim: int = 128,
     vocabulary: int | None = None,
     save_full: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
     cache: str | os.PathLike[str] | None = None,
     data_license: str = "",
     attribution: str = "",
@@ -95,10 +97,11 @@ def build(
         text_dim: width of the package's text vectors, a multiple of 64.
         vocabulary: the most word pieces the student knows; None is the preset's.
         save_full: a folder to keep the full float32 model in.
+        report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
         cache: a folder to keep the teacher's vectors in.
         data_license: of the data, stored in the package.
         attribution: whom to credit, stored in the package.
-        overwrite: replace ``out`` and ``save_full``.
+        overwrite: replace ``out``, ``save_full`` and ``report``.
         quiet: no progress and no notes on stderr.
 
     Raises:
@@ -109,7 +112,8 @@ def build(
     count = available_threads() if threads is None else threads
     check_arguments(interactions, items, split, preset, min_users, seed, count)
     full_folder = None if save_full is None else Path(save_full).resolve()
-    check_targets(path, full_folder, overwrite)
+    page = None if report is None else Path(report).resolve()
+    check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
         raise UsageError(f"{cache} is a file; expected a folder to keep the teacher's vectors in")
     run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
@@ -117,6 +121,8 @@ def build(
         tables = {"interactions": interactions, "items": items, "users": users}
         events, table, notes = _read(run, tables, columns or {}, value, positive, rules, weighting)
         dataset = None if events is None else _dataset(run, events, table, split, notes)
+        said = tuple(line for line in (events and interactions_line(events), dataset and split_line(dataset)) if line)
+        tail = () if dataset is None else long_tail(dataset.train)
         texts = None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache)
         if events is not None and dataset is not None:
             fitted = _fit(run, dataset, texts, weak_interactions(events, dataset))
@@ -151,10 +157,11 @@ def build(
                     fitted_on = dataset.split_sha256 if dataset is not None and split is not None else None
                     save_model(fitted.full, folder, items=fitted.items, split_sha256=fitted_on)
                 final.write(path, overwrite=overwrite)
-    with Package.open(path) as package:
-        facts = describe_package(package)
+    with open_package(path) as recommender:
+        facts = describe_package(recommender.package)
+        answers = () if page is None else tuple(sample_answers(recommender, seed=seed))
     teacher_bytes = 0 if texts is None else texts.teacher.size_bytes
-    return BuildReport(
+    result = BuildReport(
         path=path,
         facts=facts,
         notes=tuple(notes),
@@ -167,7 +174,17 @@ def build(
         teacher_bytes=teacher_bytes,
         threads=count,
         seconds=run.seconds,
+        data=said,
+        cleaning=_cleaning(events, table),
+        tail=tail,
+        curves=_curves(texts),
+        answers=answers,
     )
+    if page is not None:
+        from pocketrec_export.page.write import write_report  # matplotlib takes half a second to import
+
+        write_report(result, page)
+    return result
 
 
 # ------------------------------------------------------------------- stages
@@ -312,6 +329,23 @@ def _about(
         "data": {"license": data_license, "attribution": attribution},
         "seed": seed,
     }
+
+
+def _cleaning(*sources: Interactions | Items | None) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"source": source.name, "rule": note.rule, "count": note.count, "example": note.example}
+        for source in sources
+        if source is not None
+        for note in source.notes
+    )
+
+
+def _curves(texts: Texts | None) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """What was trained by epochs: title -> series -> (epoch, loss)."""
+    if texts is None or not len(texts.student.losses):
+        return {}
+    points = [(float(epoch), float(loss)) for epoch, loss in enumerate(texts.student.losses, 1)]
+    return {"The query encoder learns from the teacher": {"distillation": points}}
 
 
 def _metrics(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
 
 from pocketrec_export.comparison import table_lines
 from pocketrec_export.dataset import Dataset
 from pocketrec_export.read import Interactions
 
+PAGE, DATA = "index.html", "report.json"
+"""The files of a report's folder."""
 ON_SPLIT = "test users of the split"
 BEFORE_REFIT = "15 % of users held out; fitted again on all rows afterwards"
 
@@ -34,6 +39,21 @@ def split_line(dataset: Dataset) -> str:
     )
 
 
+def long_tail(train: csr_matrix, *, points: int = 100) -> tuple[tuple[float, float], ...]:
+    """(share of the items, share of the interactions), most popular items first, from (0, 0) to (1, 1).
+
+    Args:
+        train: csr [U, I], one stored value an interaction.
+        points: of the curve, the origin not counted.
+    """
+    count = np.sort(np.bincount(train.indices, minlength=train.shape[1]))[::-1]
+    if not count.sum():
+        return ()
+    total = np.concatenate([[0], np.cumsum(count)]) / count.sum()
+    at = np.unique(np.linspace(0, len(count), min(points, len(count)) + 1).round().astype(int))
+    return tuple((int(items) / len(count), float(total[items])) for items in at)
+
+
 @dataclass(frozen=True)
 class BuildReport:
     """What a build read, chose, measured and wrote.
@@ -51,6 +71,12 @@ class BuildReport:
         teacher_bytes: of these the teacher's, 0 without texts.
         threads: of the numeric libraries; another number may give other bytes.
         seconds: of each stage; printed only, never written into the package.
+        data: what was read and how it was split, a sentence each.
+        cleaning: one mapping for each rule that was met: rule, count, example.
+        tail: (share of the items, share of the interactions), most popular items first; empty without any.
+        curves: title -> series -> (epoch, loss) points of everything that was trained by epochs.
+        ablation: what each signal buys, or None where nothing was chosen on validation users.
+        answers: sample answers with reasons, where a page was asked for.
     """
 
     path: Path
@@ -65,6 +91,12 @@ class BuildReport:
     teacher_bytes: int
     threads: int
     seconds: Mapping[str, float] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    cleaning: tuple[Mapping[str, Any], ...] = ()
+    tail: tuple[tuple[float, float], ...] = ()
+    curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]] = field(default_factory=dict)
+    ablation: Mapping[str, Any] | None = None
+    answers: tuple[Mapping[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -82,6 +114,12 @@ class BuildReport:
             "student": self.student,
             "threads": self.threads,
             "seconds": dict(self.seconds),
+            "data": list(self.data),
+            "cleaning": list(self.cleaning),
+            "tail": list(self.tail),
+            "curves": {title: dict(series) for title, series in self.curves.items()},
+            "ablation": self.ablation,
+            "answers": list(self.answers),
         }
 
     def lines(self) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pocketrec.errors import UsageError
 
 from pocketrec_export.evaluate import CATALOGUE
+from pocketrec_export.report import DATA, PAGE
 from pocketrec_export.tune import PRESETS
 
 
@@ -30,24 +32,41 @@ def check_arguments(
         raise UsageError(f"threads is {threads}; expected 1 or more")
 
 
-def check_targets(path: Path, save_full: Path | None, overwrite: bool) -> None:
+def check_targets(path: Path, overwrite: bool, *, save_full: Path | None = None, report: Path | None = None) -> None:
     """What can be refused of the places to write to: nothing is replaced unasked, and only what a build wrote."""
-    for target in filter(None, (path, save_full)):
+    for target in filter(None, (path, save_full, report)):
         if not target.parent.is_dir():
             raise UsageError(f"{target.parent} is not a folder; create it first")
-    if save_full is not None and save_full in (path.resolve(), *path.resolve().parents):
-        raise UsageError(f"{path} is in {save_full}, which is replaced as a whole; keep the package outside of it")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; expected the name of a file to write the package to")
-    for target in filter(None, (path, save_full)):
+    for target in filter(None, (path, save_full, report)):
         if target.exists() and not overwrite:
             raise UsageError(f"{target} exists; choose another name or ask to overwrite it")
-    if save_full is None or not save_full.exists():
+    _check_folder(save_full, "a full model", _is_full_model, outside=(path, report))
+    _check_folder(report, "a report", _is_report, outside=(path, save_full))
+
+
+def _check_folder(
+    folder: Path | None, what: str, ours: Callable[[set[str]], bool], *, outside: tuple[Path | None, ...]
+) -> None:
+    """Refuse a folder that would be replaced as a whole although it holds something else."""
+    if folder is None:
         return
-    if not save_full.is_dir():
-        raise UsageError(f"{save_full} is a file; expected a folder to keep the full model in")
-    names = os.listdir(save_full)
-    if names and not (CATALOGUE in names and all(name.endswith((".npy", ".json")) for name in names)):
-        raise UsageError(
-            f"{save_full} holds other files than a full model; it would be replaced: choose another folder"
-        )
+    for other in filter(None, outside):
+        if folder.resolve() in (other.resolve(), *other.resolve().parents):
+            raise UsageError(f"{other} is in {folder}, which is replaced as a whole; keep it outside of that folder")
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file; expected a folder to keep {what} in")
+    names = set(os.listdir(folder))
+    if names and not ours(names):
+        raise UsageError(f"{folder} holds other files than {what}; it would be replaced: choose another folder")
+
+
+def _is_full_model(names: set[str]) -> bool:
+    return CATALOGUE in names and all(name.endswith((".npy", ".json")) for name in names)
+
+
+def _is_report(names: set[str]) -> bool:
+    return names <= {PAGE, DATA}
