@@ -1,12 +1,13 @@
 """Package against full model on held-out users of evaluation sets, scored by an independent scorer.
 
 usage: python benchmarks/quality.py DATA [--scorer score.py] [--sets NAME ...] [--splits 0 1] [--min-users 2]
-       [--baselines]
+       [--baselines | --baselines-only]
 
 DATA holds one folder a set with interactions.parquet, items.parquet and split-N.parquet. Every figure of the
 table comes from the scorer (default: score.py beside DATA), which reads only the lists that
-`pocketrec evaluate` wrote. Baselines are those of `baselines.json`, beside this script; `--baselines` also tunes the
-repository's own on the same validation users and measures them on the same test users (``compared`` of the results).
+`pocketrec evaluate` wrote. Baselines are those of `baselines.json`, beside this script. `--baselines` also tunes
+the repository's own on the same validation users and compares them on the same test users (``compared`` of the
+results); `--baselines-only` tunes them, has the scorer measure them, and builds nothing.
 """
 
 from __future__ import annotations
@@ -21,11 +22,19 @@ from pathlib import Path
 from typing import Any
 
 from machine import save
-from pocketrec_export.evaluate import evaluate
+from pocketrec_export.baselines import rank_with_scorer
+from pocketrec_export.dataset import make_dataset
+from pocketrec_export.evaluate import evaluate, tuned_baselines
 from pocketrec_export.pipeline import build
+from pocketrec_export.progress import Progress
+from pocketrec_export.rankings import write_recs
+from pocketrec_export.read import read_interactions
+from pocketrec_export.split_files import read_split
 
 SETS = ("ml-latest-small", "movietweetings", "online-retail")
 BASELINES = json.loads((Path(__file__).parent / "baselines.json").read_text(encoding="utf-8"))
+KNOWN = {"item_knn": "item-kNN", "als": "iALS", "ease": "EASE"}
+"""Names in `baselines.json` of the repository's baselines."""
 DEFAULT_MIN_USERS = 2
 KEYS = ("ndcg10", "recall20", "ndcg100")
 
@@ -40,10 +49,17 @@ def main() -> int:
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--min-users", type=int, default=DEFAULT_MIN_USERS)
     parser.add_argument("--baselines", action="store_true", help="tune the baselines here, not only copy them")
+    parser.add_argument("--baselines-only", action="store_true", help="tune and measure the baselines, build nothing")
     parser.add_argument("--work", type=Path, default=Path("build/quality"))
     args = parser.parse_args()
     scorer = args.scorer or args.data.parent / "score.py"
-    rows = [measure(args, scorer, name, split) for name in args.sets for split in args.splits]
+    folds = [(name, split) for name in args.sets for split in args.splits]
+    if args.baselines_only:
+        found = [measure_baselines(args, scorer, name, split) for name, split in folds]
+        print("\n".join(baselines_table(found)))
+        print(f"\nwrote {save('baselines', found)}")
+        return 0
+    rows = [measure(args, scorer, name, split) for name, split in folds]
     print("\n".join(table(rows)))
     name = "quality" if args.min_users == DEFAULT_MIN_USERS else f"quality-min-users-{args.min_users}"
     print(f"\nwrote {save(name, rows)}")
@@ -80,17 +96,7 @@ def measure(args: argparse.Namespace, scorer: Path, name: str, split: int) -> di
         baselines=args.baselines,
         overwrite=True,
     ).as_dict()
-    scored = {
-        model: json.loads(
-            subprocess.run(
-                [sys.executable, os.fspath(scorer), os.fspath(folder), str(split), os.fspath(path)],
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout
-        )
-        for model, path in lists.items()
-    }
+    scored = {model: score(scorer, folder, split, path) for model, path in lists.items()}
     return {
         "set": name,
         "split": split,
@@ -104,6 +110,41 @@ def measure(args: argparse.Namespace, scorer: Path, name: str, split: int) -> di
         "min_users": args.min_users,
         "build_s": round(seconds, 1),
     }
+
+
+def measure_baselines(args: argparse.Namespace, scorer: Path, name: str, split: int) -> dict[str, Any]:
+    """The repository's own baselines on one set and split."""
+    folder, work = args.data / name, args.work / f"{name}-{split}"
+    work.mkdir(parents=True, exist_ok=True)
+    dataset = make_dataset(
+        read_interactions(folder / "interactions.parquet"), read_split(folder / f"split-{split}.parquet")
+    )
+    found = {}
+    for baseline, tuned in tuned_baselines(dataset, progress=Progress()).items():
+        path = work / f"{baseline}-recs.parquet"
+        write_recs(path, dataset, rank_with_scorer(tuned.scorer, dataset.test, eligible=dataset.train_items))
+        found[baseline] = {**score(scorer, folder, split, path), **tuned.as_dict()}
+    return {"set": name, "split": split, "baselines": found}
+
+
+def score(scorer: Path, folder: Path, split: int, lists: Path) -> dict[str, Any]:
+    """What the independent scorer says of lists."""
+    words = [sys.executable, os.fspath(scorer), os.fspath(folder), str(split), os.fspath(lists)]
+    result: dict[str, Any] = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return result
+
+
+def baselines_table(rows: list[dict[str, Any]]) -> list[str]:
+    """Means over splits of every baseline, the known figure for NDCG@10 beside."""
+    lines = ["set               baseline         NDCG@10  Recall@20  NDCG@100   known NDCG@10"]
+    for name in dict.fromkeys(row["set"] for row in rows):
+        mine = [row["baselines"] for row in rows if row["set"] == name]
+        for baseline in mine[0]:
+            values = [mean(found[baseline][key] for found in mine) for key in KEYS]
+            known = BASELINES[name].get(KNOWN.get(baseline, baseline), {}).get("ndcg10")
+            tail = "" if known is None else f"{known:12.4f}"
+            lines.append(f"{name:<17} {baseline:<15} " + "".join(f"{value:9.4f}" for value in values) + tail)
+    return lines
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

@@ -54,6 +54,32 @@ def quality() -> list[str]:
     return lines
 
 
+def time_split() -> list[str]:
+    """Global time split: package, full model, and the baseline that is best on the test users."""
+    lines = [
+        "| data, by time | model | NDCG@10 | Recall@20 | NDCG@100 | MRR | package minus it, NDCG@10 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in load("time_split")["rows"]:
+        compared = row["compared"]
+        best = compared["best_baseline"]["ndcg10"]
+        models = {
+            f"best tuned baseline ({best})": (compared["baselines"][best], best),
+            "full model": (compared["full"], "full"),
+            "**package**": (compared["package"], None),
+        }
+        for label, (figures, other) in models.items():
+            cells = " | ".join(f"{figures[key]:.4f}" for key in (*KEYS, "mrr"))
+            shown = "" if other is None else _interval(compared["differences"][other]["ndcg10"])
+            lines.append(f"| {row['set']} | {label} | {cells} | {shown} |")
+    return lines
+
+
+def _interval(difference: dict[str, Any]) -> str:
+    low, high = difference["ci95"]
+    return f"{difference['mean']:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
 def serving() -> list[str]:
     """Latency, cold start and memory, a column an engine."""
     rows = {row["engine"]: row for row in load("serving")["rows"]}

@@ -169,11 +169,13 @@ def rp3beta(train: csr_matrix, settings: Settings) -> Scorer:
 
 BASELINES = {
     "popularity": Baseline(popularity, {}),
-    "item_knn": Baseline(item_knn, {"k": (10, 20, 50, 100, 200, 400), "shrink": (0, 5, 20, 50, 100)}),
-    "user_knn": Baseline(user_knn, {"k": (25, 50, 100, 200, 400, 800), "shrink": (0, 5, 20)}),
-    "als": Baseline(als, {"dim": (64, 128), "alpha": (1, 3, 10, 30), "regularization": (3, 10, 30, 100)}),
+    "item_knn": Baseline(item_knn, {"k": (5, 10, 20, 50, 100, 200, 400), "shrink": (0, 5, 20, 50, 100)}),
+    "user_knn": Baseline(user_knn, {"k": (12, 25, 50, 100, 200, 400, 800), "shrink": (0, 5, 20)}),
+    "als": Baseline(als, {"dim": (64, 128), "alpha": (0.5, 1, 3, 10, 30), "regularization": (1, 3, 10, 30, 100)}),
     "ease": Baseline(ease, {"l2": (10, 30, 100, 200, 300, 500, 1000)}),
-    "rp3beta": Baseline(rp3beta, {"k": (50, 100, 400), "alpha": (0.4, 0.7, 1, 1.3), "beta": (0, 0.2, 0.4, 0.6)}),
+    "rp3beta": Baseline(
+        rp3beta, {"k": (20, 50, 100, 400), "alpha": (0.4, 0.7, 1, 1.3), "beta": (0, 0.2, 0.4, 0.6, 0.8)}
+    ),
 }
 """A train matrix of other values than ones (say, decayed by age) is allowed: each formula reads them as weights."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class Heldout:
         missing: int32[U], targets outside train; they stay in the denominators and count as misses.
         dropped: Number of history rows outside train, all users together.
         time: Per user int64 seconds of the history, in its order; None without timestamps.
+        since: Under a split by time, the first moment (seconds) of the period that the targets are of; else None.
     """
 
     users: list[str]
@@ -39,6 +40,7 @@ class Heldout:
     missing: NDArray[np.int32]
     dropped: int
     time: list[NDArray[np.int64]] | None = None
+    since: int | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -137,9 +139,6 @@ def make_dataset(
     train = csr_matrix((weights, (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32)
     train.sort_indices()
     by_time = split is not None and split.by_time
-    until = None
-    if by_time and interactions.timestamp is not None:
-        until = int(interactions.timestamp[rows[~in_train]].min())
 
     def heldout(name: str) -> Heldout:
         history, targets = (rows[np.isin(part, codes)] for codes in _sides(name, by_time=by_time))
@@ -148,7 +147,8 @@ def make_dataset(
             if not known.all():
                 new = len(np.unique(interactions.user_index[targets[~known]]))
                 notes.append(Note(f"users of {name} without a row before it, left out of it", new))
-            targets = targets[known]
+            since = _first(interactions, targets)
+            return replace(_heldout(interactions, history, targets[known], to_catalogue), since=since)
         return _heldout(interactions, history, targets, to_catalogue)
 
     return Dataset(
@@ -160,8 +160,13 @@ def make_dataset(
         heldout("test"),
         None if split is None else split.sha256,
         notes,
-        until,
+        _first(interactions, rows[~in_train]) if by_time else None,
     )
+
+
+def _first(interactions: Interactions, rows: NDArray[np.int64]) -> int | None:
+    """Earliest time of some rows; None without timestamps or rows."""
+    return None if interactions.timestamp is None or not len(rows) else int(interactions.timestamp[rows].min())
 
 
 def _sides(name: str, *, by_time: bool) -> tuple[list[int], list[int]]:

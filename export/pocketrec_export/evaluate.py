@@ -117,7 +117,7 @@ def evaluate(
         )
         catalogue = recommender.catalogue
         dataset = make_dataset(rows, parts, catalogue=[catalogue.id(index) for index in range(len(catalogue))])
-        model = None if full is None else _load_full(full, dataset, parts.sha256)
+        model = None if full is None else load_full(full, dataset, parts.sha256)
         facts = facts_of(recommender, dataset)
         test, eligible = dataset.test, dataset.train_items
         with progress.stage(f"ranking for {len(test):,} test users with the package"):
@@ -157,7 +157,12 @@ def save_full(model: FullModel, folder: str | Path, *, items: Sequence[str], spl
     (Path(folder) / CATALOGUE).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _load_full(folder: str | os.PathLike[str], dataset: Dataset, split_sha256: str) -> FullModel:
+def load_full(folder: str | os.PathLike[str], dataset: Dataset, split_sha256: str) -> FullModel:
+    """The full model of a folder, if it was built together with the package and on this split.
+
+    Raises:
+        DataError: it was not, or the folder is none that ``build --save-full`` wrote.
+    """
     try:
         about = json.loads((Path(folder) / CATALOGUE).read_text(encoding="utf-8"))
         ids, built_with = list(about["items"]), about["split_sha256"]

@@ -21,10 +21,17 @@ from pocketrec_export.metrics import DEPTH
 
 Rankings = list[NDArray[np.int64]]
 """Per user the best `DEPTH` eligible items outside the history, as positions in the dataset's items."""
+Weights = Sequence[NDArray[np.float32]]
+"""Per user the weights of the history, in its order."""
 
 
 def rank_with_package(
-    recommender: Recommender, users: Heldout, *, items: Sequence[str], eligible: NDArray[np.bool_]
+    recommender: Recommender,
+    users: Heldout,
+    *,
+    items: Sequence[str],
+    eligible: NDArray[np.bool_],
+    weights: Weights | None = None,
 ) -> Rankings:
     """The best `DEPTH` eligible items of each user, as positions in ``items``.
 
@@ -33,22 +40,30 @@ def rank_with_package(
         users: U users with their histories.
         items: I ids.
         eligible: bool [I], what may be ranked.
+        weights: of the histories; 1 each by default.
     """
     position = {item: index for index, item in enumerate(items)}
     outside = [item for item, ranked in zip(items, eligible, strict=True) if not ranked]
     ranked = []
-    for history in users.history:
-        results = recommender.recommend([items[i] for i in history.tolist()], k=DEPTH, exclude=outside)
+    for history, weight in zip(users.history, weights or _ones(users), strict=True):
+        known = [(items[i], w) for i, w in zip(history.tolist(), weight.tolist(), strict=True)]
+        results = recommender.recommend(known, k=DEPTH, exclude=outside)
         ranked.append(np.array([position[item.item] for item in results], np.int64))
     return ranked
 
 
-def rank_with_full(model: FullModel, users: Heldout, *, eligible: NDArray[np.bool_]) -> Rankings:
+def rank_with_full(
+    model: FullModel, users: Heldout, *, eligible: NDArray[np.bool_], weights: Weights | None = None
+) -> Rankings:
     """The same with the full model, whose rows are the dataset's."""
     return [
-        model.recommend(history, np.ones(len(history), np.float32), k=DEPTH, eligible=eligible)
-        for history in users.history
+        model.recommend(history, weight, k=DEPTH, eligible=eligible)
+        for history, weight in zip(users.history, weights or _ones(users), strict=True)
     ]
+
+
+def _ones(users: Heldout) -> Weights:
+    return [np.ones(len(history), np.float32) for history in users.history]
 
 
 def facts_of(recommender: Recommender, dataset: Dataset) -> ItemFacts:
