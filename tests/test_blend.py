@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pocketrec.manifest import BlendTerm
 from pocketrec_export import blend, content, popularity
-from pocketrec_export.blend import Samples
+from pocketrec_export.samples import Samples, sample_users, shortlist
 from scipy.sparse import csr_matrix
 
 NAMES = ("factors", "neighbours", "content", "popularity")
@@ -21,14 +23,26 @@ def samples(*, users: int, good: str, names: tuple[str, ...] = NAMES, seed: int 
     picked = [random.choice(ITEMS, 8, replace=False) for _ in range(users)]
     for user, items in enumerate(picked):
         value[user, names.index(good), items[:3]] += 4
+    short = [
+        shortlist(signals, seen=items[3:], targets=np.sort(items[:3]), depth=ITEMS)
+        for signals, items in zip(value, picked, strict=True)
+    ]
     return Samples(
         names=names,
-        value=value,
-        seen=[items[3:] for items in picked],
-        targets=[np.sort(items[:3]) for items in picked],
+        value=[signals for signals, _ in short],
+        targets=[place for _, place in short],
+        deviation=value.std(axis=2, dtype=np.float64),
         total=np.full(users, 5.0),
         wanted=np.full(users, 3),
     )
+
+
+def change(world: Samples, name: str, factor: float) -> None:
+    """Scales one signal."""
+    row = world.names.index(name)
+    for value in world.value:
+        value[row] *= factor
+    world.deviation[:, row] *= factor
 
 
 @pytest.mark.parametrize("good", ["factors", "neighbours", "content"])
@@ -40,7 +54,7 @@ def test_the_useful_signal_carries_the_score(good: str) -> None:
 
 def test_a_signal_that_buys_nothing_gets_weight_zero() -> None:
     world = samples(users=80, good="neighbours")
-    world.value[:, NAMES.index("content")] = 0
+    change(world, "content", 0.0)
     fitted = blend.fit(world)
     assert fitted.blend["content"].weight == 0
     assert "content" not in blend.to_manifest(fitted.blend)
@@ -48,7 +62,9 @@ def test_a_signal_that_buys_nothing_gets_weight_zero() -> None:
 
 def test_few_users_stay_near_the_default() -> None:
     world = samples(users=3, good="content")
-    world.value[:] = np.random.default_rng(1).normal(size=world.value.shape)  # nothing to learn but noise
+    random = np.random.default_rng(1)
+    for value in world.value:
+        value[:] = random.normal(size=value.shape)  # nothing to learn but noise
     fitted = blend.fit(world)
     assert all(term.weight > 0 for term in fitted.blend.values())
     assert fitted.share == pytest.approx(blend.DEFAULT_SHARE, abs=0.25)
@@ -69,7 +85,7 @@ def test_two_fits_are_equal() -> None:
 def test_scale_of_a_signal_does_not_matter() -> None:
     world = samples(users=60, good="neighbours")
     before = blend.fit(world)
-    world.value[:, 0] *= 128
+    change(world, "factors", 128.0)
     after = blend.fit(world)
     assert after.share == pytest.approx(before.share)
     assert after.blend["factors"].weight * 128 == pytest.approx(before.blend["factors"].weight)
@@ -78,7 +94,7 @@ def test_scale_of_a_signal_does_not_matter() -> None:
 @pytest.mark.parametrize("scale", [1e-8, 2e-7, 2e-6])
 def test_a_weight_is_never_more_than_a_package_may_hold(scale: float) -> None:
     world = samples(users=60, good="factors")
-    world.value[:, 0] *= scale
+    change(world, "factors", scale)
     assert all(term.weight <= 1e6 for term in blend.fit(world).blend.values())
 
 
@@ -88,27 +104,44 @@ def test_one_signal_alone_is_fitted() -> None:
 
 
 def test_measure_matches_a_hand_count() -> None:
-    world = Samples(
-        names=("popularity",),
-        value=np.array([[[5, 4, 3, 2, 1]]], np.float32),
-        seen=[np.array([0])],
-        targets=[np.array([2])],
-        total=np.ones(1),
-        wanted=np.array([2]),  # one more target cannot be ranked
-    )
-    # Item 0 is seen, so the target is second: gain 1/log2(3), ideal 1 + 1/log2(3), at both cut-offs.
+    value, targets = shortlist(np.array([[5, 4, 3, 2, 1]], np.float32), seen=np.array([0]), targets=np.array([2]))
+    world = Samples(("popularity",), [value], [targets], np.ones((1, 1)), np.ones(1), wanted=np.array([2]))
+    # Item 0 is seen, so the target is second: gain 1/log2(3), ideal 1 + 1/log2(3), at both cut-offs. Of the two
+    # targets one cannot be ranked.
     gain = 1 / np.log2(3)
     assert blend.measure(world, np.ones((1, 1), np.float32)) == pytest.approx(2 * gain / (1 + gain))
 
 
 def test_ties_rank_the_lower_position_first() -> None:
     def world(target: int) -> Samples:
-        value = np.zeros((1, 1, 4), np.float32)
-        return Samples(("popularity",), value, [np.zeros(0, int)], [np.array([target])], np.ones(1), np.ones(1, int))
+        value = np.zeros((1, 4), np.float32)
+        return Samples(
+            ("popularity",), [value], [np.array([target])], np.ones((1, 1)), np.ones(1), wanted=np.ones(1, int)
+        )
 
     vector = np.ones((1, 1), np.float32)
     assert blend.measure(world(0), vector) == pytest.approx(2)
     assert blend.measure(world(3), vector) == pytest.approx(2 / np.log2(5))
+
+
+def test_a_shortlist_keeps_the_best_of_each_signal_and_the_targets() -> None:
+    value = np.array([[9, 8, 7, 6, 5, 4], [0, 0, 0, 0, 1, 2]], np.float32)
+    short, targets = shortlist(value, seen=np.array([0]), targets=np.array([3]), depth=1)
+    assert short.tolist() == [[8, 6, 4], [0, 0, 2]]
+    assert targets.tolist() == [1]
+
+
+def test_one_signal_measures_the_same_on_the_shortlist_and_on_all() -> None:
+    random = np.random.default_rng(4)
+    value, seen, targets = random.normal(size=(1, 5000)).astype(np.float32), np.arange(50), np.arange(50, 90)
+
+    def world(depth: int) -> Samples:
+        short, place = shortlist(value, seen=seen, targets=targets, depth=depth)
+        return Samples(("popularity",), [short], [place], np.ones((1, 1)), np.ones(1), wanted=np.array([40]))
+
+    vector = np.ones((1, 1), np.float32)
+    assert len(world(200).value[0][0]) < 250
+    assert blend.measure(world(200), vector) == blend.measure(world(5000), vector) > 0
 
 
 def test_weights_follow_the_formula() -> None:
@@ -124,11 +157,42 @@ def test_empty_history_leaves_only_popularity() -> None:
 
 
 def test_many_users_are_sampled_with_the_seed() -> None:
-    first = blend.sample_users(10_000, signals=4, items=1000, seed=1)
+    first = sample_users(10_000, seed=1)
     assert len(first) == 500
-    assert first.tolist() == blend.sample_users(10_000, signals=4, items=1000, seed=1).tolist()
-    assert len(blend.sample_users(10_000, signals=4, items=1_000_000, seed=1)) == 15
-    assert blend.sample_users(3, signals=4, items=10, seed=1).tolist() == [0, 1, 2]
+    assert first.tolist() == sample_users(10_000, seed=1).tolist()
+    assert first.tolist() != sample_users(10_000, seed=2).tolist()
+    assert sample_users(3, seed=1).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_blend_is_at_least_as_good_as_its_best_signal(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    good = NAMES[seed % len(NAMES)]
+    world = samples(users=100, good=good, seed=seed)
+    for name in NAMES:  # each signal is worth something, not only one
+        for value, place in zip(world.value, world.targets, strict=True):
+            value[world.names.index(name), place] += random.uniform(0, 2)
+    alone = []
+    for row in range(len(NAMES)):
+        vector = np.zeros((len(world), len(NAMES)), np.float32)
+        vector[:, row] = 1
+        alone.append(blend.measure(world, vector))
+    objective = blend.fit(world).objective
+    assert objective is not None
+    assert objective > max(alone)
+
+
+def test_without_a_signal_the_others_are_fitted_again() -> None:
+    world = samples(users=80, good="neighbours")
+    fitted = blend.fit(world)
+    names = tuple(name for name in NAMES if name != "neighbours")
+    rows = [NAMES.index(name) for name in names]
+    less = replace(world, names=names, value=[v[rows] for v in world.value], deviation=world.deviation[:, rows])
+    again = blend.fit_again(less, fitted.blend, fitted.share)
+    assert again.objective is not None
+    assert fitted.objective is not None
+    assert again.objective < fitted.objective / 2
+    assert set(again.blend) == set(names)
 
 
 def test_popularity_is_log_smoothed() -> None:

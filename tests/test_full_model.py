@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,10 @@ from pocketrec_export import dataset, factors, full_model, neighbours, popularit
 from pocketrec_export.dataset import Heldout
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.heldout import Bench
+from pocketrec_export.learning import Learning
+from pocketrec_export.presets import NEIGHBOURS, Preset
 from pocketrec_export.quantize import sparse_blocks
+from pocketrec_export.search import Setting, defaults
 from pocketrec_export.weak import weak_interactions
 from scipy.sparse import csr_matrix
 
@@ -161,21 +165,30 @@ def test_blocks_decode_to_the_table_within_half_a_step(model: FullModel) -> None
     assert (error <= blocks["scale"][:, None] * 0.5001).all()
 
 
-GRID = tune.Grid(
-    dim=8, alpha=(3.0,), regularization=(1.0, 3.0), iterations=3, l2=(1.0,), keep=(5,), full_keep=(5, None)
+PRESET = Preset(
+    full_dims=(8,),
+    factors={
+        "dim": Setting((8,)),
+        "alpha": Setting((3.0,)),
+        "regularization": Setting((1.0, 3.0)),
+        "iterations": Setting((3,)),
+    },
+    neighbours={**NEIGHBOURS, "l2": Setting((1.0, 3.0)), "keep": Setting((5,))},
 )
+
+
+def tuned_on(train: csr_matrix, validation: Heldout, *, preset: Preset = PRESET, **learning: Any) -> tune.Tuned:
+    return tune.tune(Learning(train, **learning), eligible=np.ones(ITEMS, bool), validation=validation, preset=preset)
 
 
 def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np.float32]) -> None:
     lines: list[str] = []
     held = heldout(users=60)
     tuned = tune.tune(
-        train,
+        Learning(train, text=text, full_text=text),
         eligible=np.ones(ITEMS, bool),
         validation=held,
-        text=text,
-        full_text=text,
-        grid=GRID,
+        preset=PRESET,
         progress=lines.append,
     )
     bench = Bench(held, eligible=np.ones(ITEMS, bool), train=train)
@@ -185,46 +198,61 @@ def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np
         blended = bench.blended(model)[1].objective
         assert blended is not None
         assert blended > plain + 0.1
-    assert len(lines) == len(tuned.trials) == 2 + 3
+    assert len(lines) == len(tuned.trials) == 2 + 2
     assert tuned.settings["neighbours"]["keep"] == 5
     assert tuned.stored.steps == tuned.settings["factors"]["steps"]
 
 
 def test_tuning_is_repeatable(train: csr_matrix, text: NDArray[np.float32]) -> None:
-    first, second = (
-        tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), text=text, grid=GRID)
-        for _ in range(2)
-    )
+    first, second = (tuned_on(train, heldout(users=30), text=text) for _ in range(2))
     assert first.settings == second.settings
     assert first.stored.blend == second.stored.blend
     assert (first.stored.neighbours != second.stored.neighbours).nnz == 0
 
 
 def test_without_validation_and_text_the_first_settings_and_default_blend(train: csr_matrix) -> None:
-    tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=0), grid=GRID)
+    tuned = tuned_on(train, heldout(users=0))
     assert tuned.stored.names == ("factors", "neighbours", "popularity")
     assert tuned.settings["factors"]["regularization"] == 1.0
     assert all(term.weight > 0 for term in tuned.stored.blend.values())
     assert len(tuned.trials) == 2
 
 
-def test_refit_repeats_the_chosen_settings(train: csr_matrix, text: NDArray[np.float32]) -> None:
-    tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), text=text, grid=GRID)
-    again = tune.refit(train, tuned, text=text)
-    np.testing.assert_array_equal(again.stored.neighbours.toarray(), tuned.stored.neighbours.toarray())
+@pytest.mark.parametrize("signals", [("factors",), ("neighbours", "popularity"), ("content", "popularity")])
+def test_signals_that_are_switched_off_take_no_part(
+    train: csr_matrix, text: NDArray[np.float32], signals: tuple[str, ...]
+) -> None:
+    tuned = tune.tune(
+        Learning(train, text=text, full_text=text),
+        eligible=np.ones(ITEMS, bool),
+        validation=heldout(users=30),
+        signals=signals,
+        preset=PRESET,
+    )
+    assert tuned.full.names == signals
+    assert {name for name, term in tuned.stored.blend.items() if term.weight} <= set(signals)
+    assert tuned.stored.text is text  # search and similar items still have it
+    assert {trial.signal for trial in tuned.trials} == set(signals) & {"factors", "neighbours"}
+    again = tune.refit(Learning(train, text=text, full_text=text), tuned)
     np.testing.assert_array_equal(again.stored.scores(INDEX, WEIGHT), tuned.stored.scores(INDEX, WEIGHT))
-    np.testing.assert_array_equal(again.full.scores(INDEX, WEIGHT), tuned.full.scores(INDEX, WEIGHT))
 
 
-def test_weak_interactions_are_tried_for_neighbours_only(train: csr_matrix) -> None:
-    weak = csr_matrix(taste(users=120, seed=4) * (train.toarray() == 0))
-    grid = dataclasses.replace(GRID, weak_weight=(0.4, 0.0))
-    tuned = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), weak=weak, grid=grid)
-    tried = [trial.settings["weak_weight"] for trial in tuned.trials if trial.signal == "neighbours"]
-    assert tried == [0.4] * 3 + [0.0] * 3
-    without = tune.tune(train, eligible=np.ones(ITEMS, bool), validation=heldout(users=30), grid=grid)
+def test_refit_repeats_the_chosen_settings(train: csr_matrix, text: NDArray[np.float32]) -> None:
+    tuned = tuned_on(train, heldout(users=30), text=text, full_text=text)
+    again = tune.refit(Learning(train, text=text, full_text=text), tuned)
+    for model, fitted in ((again.stored, tuned.stored), (again.full, tuned.full)):
+        np.testing.assert_array_equal(model.scores(INDEX, WEIGHT), fitted.scores(INDEX, WEIGHT))
+
+
+def test_weak_interactions_reach_the_neighbours_only(train: csr_matrix) -> None:
+    weak = csr_matrix(np.roll(train.toarray(), 1, axis=1) * (1 - train.toarray()))
+    preset = dataclasses.replace(PRESET, neighbours={**PRESET.neighbours, "weak_weight": Setting((0.5,))})
+    tuned = tuned_on(train, heldout(users=30), weak=weak, preset=preset)
+    without = tuned_on(train, heldout(users=30), preset=preset)
     assert tuned.settings["factors"] == without.settings["factors"]
-    again = tune.refit(train, tuned, weak=weak)
+    assert tuned.settings["neighbours"]["weak_weight"] == 0.5
+    assert without.settings["neighbours"]["weak_weight"] == 0.0
+    again = tune.refit(Learning(train, weak=weak), tuned)
     np.testing.assert_array_equal(again.stored.scores(INDEX, WEIGHT), tuned.stored.scores(INDEX, WEIGHT))
 
 
@@ -232,17 +260,20 @@ def test_disliked_items_gain_no_neighbours_from_weak_interactions(train: csr_mat
     liked, weak = train.toarray(), np.zeros(train.shape, np.float32)
     liked[:, 7] = 0
     weak[:60, 7] = 1
-    grid = dataclasses.replace(GRID, weak_weight=(0.4,))
-    tuned = tune.tune(
-        csr_matrix(liked),
-        eligible=liked.any(axis=0),
-        validation=heldout(users=0),
-        weak=csr_matrix(weak),
-        grid=grid,
-    )
-    table = tuned.stored.neighbours
-    assert table is not None
+    table = Learning(csr_matrix(liked), weak=csr_matrix(weak)).neighbours(defaults(NEIGHBOURS))
     assert table[:, [7]].nnz == table[[7]].nnz == 0
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_larger_catalogues_are_tuned_on_their_popular_part_and_fitted_whole(
+    train: csr_matrix, monkeypatch: pytest.MonkeyPatch, dense: bool
+) -> None:
+    monkeypatch.setattr(tune, "TUNE_ITEMS", 20)
+    if not dense:
+        monkeypatch.setattr(neighbours, "MAX_ITEMS", 20)
+    tuned = tuned_on(train, heldout(users=30))
+    assert tuned.stored.neighbours is not None
+    assert len(np.unique(tuned.stored.neighbours.indices)) == ITEMS
 
 
 def test_weak_interactions_are_those_of_train_users_that_are_not_positive() -> None:

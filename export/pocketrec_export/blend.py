@@ -9,12 +9,14 @@ many the data decide. Everything is deterministic; there is no random start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pocketrec.manifest import HISTORY_SIGNALS, BlendTerm
+
+from pocketrec_export.samples import Samples, ndcg_measure
 
 POWERS = (0.0, 0.5, 1.0)
 
@@ -24,6 +26,8 @@ DEFAULT_POWER = {"factors": 0.0, "neighbours": 0.5, "content": 1.0}
 
 PRIOR_USERS = 4.0
 """Best of 0.1, 1, 4, 16 and infinity by two-fold cross-validation inside the validation users of three sets."""
+NEW_SHARE = 0.1
+"""What a signal without a default share is tried with."""
 MIN_USERS_TO_DROP = 50
 DROP_LOSS = 1e-4
 """A signal whose removal costs less than this objective gets weight zero, given enough users to tell."""
@@ -32,8 +36,6 @@ _STEPS = (4.0, 2.0, 2.0**0.5, 2.0**0.25)  # factors by which a share is tried up
 # A spread below it is rounding: the signal says nothing, and dividing by it would say nonsense, and more than the
 # 1e6 that a package's weight may be.
 _CONSTANT = 1e-6
-_MAX_USERS = 500
-_MAX_CELLS = 60_000_000  # float32 signal values held at once: 240 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +57,6 @@ class BlendFit:
     users: int
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Precomputed signals of V users over the E items that may be ranked.
-
-    Attributes:
-        names: the S signals, fixed order.
-        value: float32[V, S, E].
-        seen: per user positions (in E) of the history, never ranked.
-        targets: per user positions (in E) of the targets.
-        total: float64[V], sum |c| of each history, at least tiny.
-        wanted: int64[V], number of targets including those that cannot be ranked.
-    """
-
-    names: tuple[str, ...]
-    value: NDArray[np.float32]
-    seen: Sequence[NDArray[np.int64]]
-    targets: Sequence[NDArray[np.int64]]
-    total: NDArray[np.float64]
-    wanted: NDArray[np.int64]
-
-
 def weights(blend: Mapping[str, BlendTerm], *, names: Sequence[str], total: float) -> NDArray[np.float32]:
     """The weight vector float32[S] an engine takes: w_s * total^(-a_s); history signals are 0 without history."""
     return np.array(
@@ -94,39 +75,38 @@ def to_manifest(blend: Mapping[str, BlendTerm]) -> dict[str, dict[str, float]]:
     return {n: {"weight": t.weight, "power": t.power} for n, t in blend.items() if t.weight != 0}
 
 
-def sample_users(count: int, *, signals: int, items: int, seed: int) -> NDArray[np.int64]:
-    """Which of `count` users to fit on, ascending: all, or a seeded draw that keeps memory bounded."""
-    limit = max(1, min(_MAX_USERS, _MAX_CELLS // max(1, signals * items)))
-    if count <= limit:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, size=limit, replace=False))
-
-
 def fit(samples: Samples, *, scale_only: bool = False) -> BlendFit:
-    """Weights and powers by coordinate search from the default blend.
+    """Weights and powers by coordinate search from several starts.
 
-    Takes about 200 evaluations, each one pass over the samples.
+    The starts are the default blend, each signal alone, and each signal left out: from the default alone the search
+    stops where every single step is worse. Takes about 200 evaluations a start, each one pass over the samples.
 
     Args:
         samples: validation users. Without any, the default shares stand as if every spread were one.
         scale_only: the users have no targets; they only give the spreads for the default shares.
     """
     search = _Search(samples)
-    state = _State(
-        share={n: DEFAULT_SHARE[n] for n in samples.names}, power={n: DEFAULT_POWER.get(n, 0.0) for n in samples.names}
-    )
-    if scale_only or len(samples.value) == 0:
+    if scale_only or len(samples) == 0:
+        state = _default(samples.names)
         return BlendFit(search.blend(state), _normal(state.share), None, {}, 0)
-    best = search.value(state)
-    for step in _STEPS:
-        for name in samples.names:
-            best, state = search.improve(best, state, _share_moves(state, name, step))
-            if name in HISTORY_SIGNALS:
-                best, state = search.improve(best, state, _power_moves(state, name))
-    state = search.drop(state)
-    objective = search.quality(state)
-    loss = {n: objective - search.quality(_without(state, n)) for n in samples.names if state.share[n] > 0}
-    return BlendFit(search.blend(state), _normal(state.share), objective, loss, len(samples.value))
+    _, state = max((search.climb(start) for start in _starts(samples.names)), key=lambda found: found[0])
+    return search.result(search.drop(state))
+
+
+def fit_again(samples: Samples, blend: Mapping[str, BlendTerm], share: Mapping[str, float]) -> BlendFit:
+    """The blend climbed to from a fitted one of other signals, for questions of the kind "what if without".
+
+    Args:
+        samples: validation users.
+        blend: gives the powers; signals that `samples` lacks are left out.
+        share: gives the shares; a signal that it lacks starts at nothing.
+    """
+    search = _Search(samples)
+    powers = {n: blend[n].power if n in blend else DEFAULT_POWER.get(n, 0.0) for n in samples.names}
+    state = _State({n: share.get(n, 0.0) for n in samples.names}, powers)
+    if not any(state.share.values()):
+        state = replace(state, share=dict.fromkeys(samples.names, 1.0))
+    return search.result(search.climb(state)[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +116,27 @@ class _State:
 
 
 def _default(names: Sequence[str]) -> _State:
-    return _State({n: DEFAULT_SHARE[n] for n in names}, {n: DEFAULT_POWER.get(n, 0.0) for n in names})
+    return _State({n: DEFAULT_SHARE.get(n, 0.0) for n in names}, {n: DEFAULT_POWER.get(n, 0.0) for n in names})
+
+
+def _starts(names: Sequence[str]) -> list[_State]:
+    default = _default(names)
+    if len(names) == 1:
+        return [default]
+    alone = [{**dict.fromkeys(names, 0.0), name: 1.0} for name in names]
+    without = [{**default.share, name: 0.0} for name in names]
+    return [default, *(replace(default, share=share) for share in (*alone, *without) if any(share.values()))]
 
 
 def _share_moves(state: _State, name: str, step: float) -> list[_State]:
     here = state.share[name]
-    tried = [0.0, DEFAULT_SHARE[name]] if here == 0 else [0.0, here / step, here * step]
+    tried = [0.0, DEFAULT_SHARE.get(name, NEW_SHARE)] if here == 0 else [0.0, here / step, here * step]
     return [replace(state, share={**state.share, name: share}) for share in tried if share != here]
+
+
+def _powers(name: str) -> tuple[float, ...]:
+    """What g_s may be: popularity has no history to be scaled by."""
+    return (0.0,) if name == "popularity" else POWERS
 
 
 def _power_moves(state: _State, name: str) -> list[_State]:
@@ -160,7 +154,7 @@ def _normal(share: Mapping[str, float]) -> dict[str, float]:
 
 def measure(samples: Samples, vector: NDArray[np.float32]) -> float:
     """Mean NDCG@10 + NDCG@100 under weight vectors float32[V, S]."""
-    return _ndcg_measure(samples)(vector)
+    return ndcg_measure(samples)(vector)
 
 
 def measure_default(samples: Samples) -> float:
@@ -174,12 +168,12 @@ class _Search:
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
         self._spread: dict[tuple[str, float], float] = {}
-        deviation = samples.value.std(axis=2, dtype=np.float64)  # [V, S]
+        deviation = samples.deviation
         for s, name in enumerate(samples.names):
-            for power in POWERS if name in HISTORY_SIGNALS else (0.0,):
+            for power in _powers(name):
                 typical = (samples.total**-power * deviation[:, s]).mean() if len(deviation) else 1.0
                 self._spread[name, power] = float(typical) if typical > _CONSTANT else 1.0
-        self._measure = _ndcg_measure(samples)
+        self._measure = ndcg_measure(samples)
 
     def blend(self, state: _State) -> dict[str, BlendTerm]:
         share = _normal(state.share)
@@ -192,9 +186,25 @@ class _Search:
         return self._measure(vector)
 
     def value(self, state: _State) -> float:
-        share, default = _normal(state.share), _normal({n: DEFAULT_SHARE[n] for n in state.share})
+        share, default = _normal(state.share), _normal(_default(self._samples.names).share)
         distance = sum((share[n] - default[n]) ** 2 for n in share)
-        return self.quality(state) - PRIOR_USERS / len(self._samples.value) * distance
+        return self.quality(state) - PRIOR_USERS / len(self._samples) * distance
+
+    def climb(self, state: _State) -> tuple[float, _State]:
+        """Coordinate search: every share up, down, off and on, every power, in ever smaller steps."""
+        best = self.value(state)
+        for step in _STEPS:
+            for name in self._samples.names:
+                best, state = self.improve(best, state, _share_moves(state, name, step))
+                if len(_powers(name)) > 1:
+                    best, state = self.improve(best, state, _power_moves(state, name))
+        return best, state
+
+    def result(self, state: _State) -> BlendFit:
+        """What is told of a state."""
+        objective = self.quality(state)
+        loss = {n: objective - self.quality(_without(state, n)) for n in state.share if state.share[n] > 0}
+        return BlendFit(self.blend(state), _normal(state.share), objective, loss, len(self._samples))
 
     def improve(self, best: float, state: _State, moves: Sequence[_State]) -> tuple[float, _State]:
         for move in moves:
@@ -207,7 +217,7 @@ class _Search:
 
     def drop(self, state: _State) -> _State:
         """Zeroes signals that buy nothing, the least useful first."""
-        if len(self._samples.value) < MIN_USERS_TO_DROP:
+        if len(self._samples) < MIN_USERS_TO_DROP:
             return state
         while True:
             here = self.quality(state)
@@ -218,28 +228,3 @@ class _Search:
             if loss > DROP_LOSS:
                 return state
             state = _without(state, name)
-
-
-def _ndcg_measure(samples: Samples) -> Callable[[NDArray[np.float32]], float]:
-    """A function of weight vectors float32[V, S]: mean NDCG@10 + NDCG@100."""
-    discount = 1 / np.log2(np.arange(2, 102))
-    ideal = np.concatenate(([1.0], np.cumsum(discount)))
-    gain = [discount / ideal[np.minimum(samples.wanted, k)][:, None] for k in (10, 100)]
-    gain[0] = np.where(np.arange(100) < 10, gain[0], 0)
-    per_rank = np.concatenate((gain[0] + gain[1], np.zeros((len(samples.wanted), 1))), axis=1)  # [V, 101]
-
-    def measure(vector: NDArray[np.float32]) -> float:
-        total = 0.0
-        for user, (value, target) in enumerate(zip(samples.value, samples.targets, strict=True)):
-            if len(target) == 0:
-                continue
-            score = vector[user] @ value
-            score[samples.seen[user]] = -np.inf
-            own = score[target]
-            # Rank = items with a larger score, ties to the lower position, as engines break them.
-            rank = np.count_nonzero(score > own[:, None], axis=1)
-            rank += [np.count_nonzero(score[:t] == o) for t, o in zip(target, own, strict=True)]
-            total += float(per_rank[user, np.minimum(rank, 100)].sum())
-        return total / max(1, len(samples.wanted))
-
-    return measure

@@ -42,6 +42,18 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=["quick", "full"], default="quick", help="quick: minutes (default)")
     model.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="settings tried for each signal: the preset's own first, then Optuna's (default: quick 0, full 40)",
+    )
+    model.add_argument(
+        "--signals",
+        default="",
+        metavar="S,...",
+        help="what may take part in recommendations (default: factors,neighbours,content,popularity)",
+    )
+    model.add_argument(
         "--min-users",
         type=int,
         default=2,
@@ -56,7 +68,7 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
     out.add_argument("--name", help="the package's name (default: the file's)")
     out.add_argument("--save-full", metavar="DIR", help="also keep the full float32 model, for evaluate")
     out.add_argument("--report", metavar="DIR", help="write the report there: index.html, and report.json")
-    out.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors between builds")
+    out.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors and search results between builds")
     out.add_argument("--overwrite", action="store_true", help="replace X.pocketrec and the folders if they exist")
     out.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
     out.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -80,6 +92,8 @@ def _build(args: argparse.Namespace) -> int:
         weighting=weighting_of(args),
         split=args.split,
         preset=args.preset,
+        trials=args.trials,
+        signals=[name.strip() for name in args.signals.split(",")] if args.signals else None,
         min_users=args.min_users,
         teacher=args.teacher,
         seed=args.seed,
@@ -215,7 +229,7 @@ def _add_pack(commands: Any) -> None:
     parser.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
     parser.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
     parser.add_argument("--name", help="the package's name (default: the file's)")
-    parser.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors between builds")
+    parser.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors and search results between builds")
     parser.add_argument("--overwrite", action="store_true", help="replace X.pocketrec if it exists")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--json", action="store_true", help="print what the package holds as JSON")

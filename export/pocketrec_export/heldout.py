@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pocketrec.manifest import SIGNALS
 from scipy.sparse import csr_matrix
 
 from pocketrec_export import blend
 from pocketrec_export.dataset import Heldout
 from pocketrec_export.full_model import MAX_HISTORY, FullModel
+from pocketrec_export.samples import Samples, sample_users, shortlist
+
+Signal = Callable[[NDArray[np.int32]], NDArray[np.float32]]
+"""A signal beside those of a model: a history, int32[H], to float32[I]."""
 
 
 class Bench:
@@ -30,44 +34,51 @@ class Bench:
             rows = range(0, train.shape[0], -(-train.shape[0] // 200))
             self.histories = [train.indices[train.indptr[u] : train.indptr[u + 1]] for u in rows]
 
-    def objective(self, model: FullModel, *, beside: blend.Samples | None = None) -> float | None:
-        """Mean NDCG@10 + NDCG@100 of a model with one signal; None without users.
+    @property
+    def arrays(self) -> list[NDArray[np.int64]]:
+        """What figures depend on besides the model: histories, targets, what may be ranked."""
+        held = self._validation
+        parts = [np.concatenate([*lists, np.zeros(0, np.int64)]) for lists in (held.history, held.targets)]
+        sizes = [np.array([len(row) for row in lists], np.int64) for lists in (held.history, held.targets)]
+        return [*(part.astype(np.int64) for part in parts), *sizes, held.missing.astype(np.int64), self._eligible]
 
-        Args:
-            model: holds one signal.
-            beside: `samples` of other signals; with them the default blend of all is measured, because the best
-                table next to factors and popularity is not the best one alone.
-        """
-        if not self.users:
-            return None
-        samples = self.samples(model)
-        if beside is None:
-            return blend.measure(samples, np.ones((len(samples.value), 1), dtype=np.float32))
-        together = sorted((*samples.names, *beside.names), key=SIGNALS.index)
-        row = [(*samples.names, *beside.names).index(name) for name in together]
-        value = np.concatenate((samples.value, beside.value), axis=1)[:, row]
-        return blend.measure_default(replace(samples, names=tuple(together), value=value))
+    def objective(self, model: FullModel) -> float | None:
+        """Mean NDCG@10 + NDCG@100 of a model under the default blend of its signals; None without users."""
+        return blend.measure_default(self.samples(model)) if self.users else None
 
     def blended(self, model: FullModel) -> tuple[FullModel, blend.BlendFit]:
         """The model with the blend fitted for it; the default blend without users."""
         fitted = blend.fit(self.samples(model), scale_only=not self.users)
         return replace(model, blend=fitted.blend), fitted
 
-    def samples(self, model: FullModel) -> blend.Samples:
-        """The signals of the users (a seeded draw of many) over the items that may be ranked."""
-        held = self._validation
-        chosen = blend.sample_users(len(self.histories), signals=4, items=len(self._eligible), seed=self._seed)
-        histories = self.histories
-        value = np.empty((len(chosen), len(model.names), len(self._eligible)), dtype=np.float32)
-        for row, user in enumerate(chosen):
-            history = histories[user]
-            value[row] = model.signals(history, np.ones(len(history), np.float32))[:, self._eligible]
-        targets = [self._position[held.targets[u]] for u in chosen] if self.users else []
-        return blend.Samples(
-            names=model.names,
-            value=value,
-            seen=[self._position[histories[u]] for u in chosen],
-            targets=targets,
-            total=np.array([max(1, min(len(histories[u]), MAX_HISTORY)) for u in chosen], dtype=np.float64),
-            wanted=np.array([len(t) + held.missing[u] for t, u in zip(targets, chosen, strict=False)], np.int64),
+    def samples(self, model: FullModel, *, beside: Mapping[str, Signal] | None = None) -> Samples:
+        """The signals of the users (a seeded draw of many) over the items that may win.
+
+        Args:
+            model: its signals come first.
+            beside: more signals by name.
+        """
+        held, more = self._validation, dict(beside or {})
+        chosen = sample_users(len(self.histories), seed=self._seed)
+        values, places, deviation = [], [], []
+        for user in chosen:
+            history = self.histories[user]
+            value = model.signals(history, np.ones(len(history), np.float32))
+            if more:
+                value = np.vstack([value, *(signal(history) for signal in more.values())])
+            value = value[:, self._eligible]
+            deviation.append(value.std(axis=1, dtype=np.float64))
+            targets = self._position[held.targets[user]] if self.users else np.zeros(0, np.int64)
+            short, place = shortlist(value, seen=self._position[history], targets=targets)
+            values.append(short)
+            places.append(place)
+        missing = held.missing[chosen] if self.users else np.zeros(len(chosen), np.int64)
+        names = (*model.names, *more)
+        return Samples(
+            names=names,
+            value=values,
+            targets=places,
+            deviation=np.array(deviation, dtype=np.float64).reshape(len(chosen), len(names)),
+            total=np.array([max(1, min(len(self.histories[u]), MAX_HISTORY)) for u in chosen], dtype=np.float64),
+            wanted=np.array([len(place) for place in places], np.int64) + missing,
         )

@@ -25,8 +25,8 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 MAX_ITEMS = 20_000
-"""The solve is dense: at 20,000 items one matrix takes 1.6 GB, and three or four are alive at its peak. Beyond, only
-the most popular items become neighbours."""
+"""The solve is dense: at 20,000 items one matrix takes 1.6 GB, and three or four are alive at its peak. Larger
+catalogues are solved target by target (`neighbours_sparse`)."""
 
 _CHUNK = 512  # columns handled at once
 _SOLVE_CELLS = 4_000_000  # float32 cells of the small systems solved at once
@@ -81,33 +81,49 @@ def fit_dense(
         raise DataError(f"neighbours need at least one interaction, found none for {csr.shape[1]} items")
     if len(warm) > max_items:
         warm = np.sort(warm[np.lexsort((warm, -count[warm]))[:max_items]])
-    diagonal = count[warm]
-    typical = float(np.square(diagonal).sum() / diagonal.sum())
+    typical, ridge = regularizer(count[warm], l2=l2, dropout=dropout)
 
     part = csr[:, warm]
     gram = np.asarray((part.T @ part).toarray(order="F"), dtype=np.float32)
     if text is not None and text_weight > 0:
-        rows = text[warm]
-        rows = (rows - rows.mean(axis=0)) * np.float32(np.sqrt(text_weight * typical))
+        texts = text_rows(text[warm], text_weight * typical)
         for start in range(0, len(warm), _CHUNK):
-            gram[:, start : start + _CHUNK] += rows @ rows[start : start + _CHUNK].T
-    gram[np.diag_indices_from(gram)] += (l2 * typical + dropout * diagonal).astype(np.float32)
+            gram[:, start : start + _CHUNK] += texts @ texts[start : start + _CHUNK].T
+    gram[np.diag_indices_from(gram)] += ridge.astype(np.float32)
     with threadpool_limits(limits=1, user_api="blas"):  # spinning BLAS threads cost 10x where cores are shared
         by_target = _divide_by_diagonal(_inverse(gram.copy(order="F")))
     if min_users > 1:
-        _hide_rare_pairs(by_target, part, min_users)
+        hidden = rare_pairs(part, min_users)
+        by_target[np.repeat(np.arange(len(warm)), np.diff(hidden.indptr)), hidden.indices] = 0
     return ItemModel(warm, by_target, gram, csr.shape[1])
 
 
-def _hide_rare_pairs(by_target: NDArray[np.float32], interactions: csr_matrix, min_users: int) -> None:
-    """Sets pairs of 1 to ``min_users - 1`` common users to zero, in place."""
+def regularizer(square: NDArray[np.float64], *, l2: float, dropout: float) -> tuple[float, NDArray[np.float64]]:
+    """The typical diagonal, and what is added to each: ``D`` of the closed form, float64[W].
+
+    Args:
+        square: float64[W], diagonal of X^T X.
+        l2: ridge, in typical diagonals.
+        dropout: p / (1 - p) of the emulated input dropout.
+    """
+    typical = float(np.square(square).sum() / square.sum())
+    return typical, l2 * typical + dropout * square
+
+
+def text_rows(text: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+    """Centered texts float32[W, D] whose products are what the text kernel adds to the Gram matrix."""
+    return np.asarray((text - text.mean(axis=0)) * np.float32(np.sqrt(strength)), dtype=np.float32)
+
+
+def rare_pairs(interactions: csr_matrix, min_users: int) -> csr_matrix:
+    """csr int32[W, W], stored where 1 to ``min_users - 1`` users have both items."""
     chosen = csr_matrix(
         (np.ones(interactions.nnz, np.int32), interactions.indices, interactions.indptr), interactions.shape
     )
     shared = csr_matrix(chosen.T @ chosen)
-    row = np.repeat(np.arange(len(by_target)), np.diff(shared.indptr))
-    rare = shared.data < min_users
-    by_target[row[rare], shared.indices[rare]] = 0
+    shared.data = (shared.data < min_users).astype(np.int32)
+    shared.eliminate_zeros()
+    return shared
 
 
 def _inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,6 @@ from pocketrec.errors import UsageError
 from pocketrec.inspection import describe_package
 from pocketrec.manifest import BlendTerm
 from pocketrec.recommender import open_package
-from scipy.sparse import csr_matrix
 
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
@@ -21,7 +20,9 @@ from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.evaluate import compare
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel
+from pocketrec_export.learning import Learning
 from pocketrec_export.page.answers import sample_answers
+from pocketrec_export.presets import PRESETS, SIGNALS, Preset
 from pocketrec_export.progress import Progress, Run
 from pocketrec_export.read import TABLES, Interactions, Items, columns_of, read_interactions, read_items
 from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, long_tail, split_line
@@ -32,7 +33,6 @@ from pocketrec_export.split_files import read_split
 from pocketrec_export.strength import Weighting
 from pocketrec_export.texts import Texts, encode_texts
 from pocketrec_export.threads import available_threads, fixed_threads
-from pocketrec_export.tune import PRESETS as GRIDS
 from pocketrec_export.tune import Tuned, refit, tune
 from pocketrec_export.users import read_users
 from pocketrec_export.weak import weak_interactions
@@ -55,7 +55,9 @@ def build(
     rules: Rules | None = None,
     weighting: Weighting | None = None,
     split: Any = None,
+    signals: Sequence[str] | None = None,
     preset: str = "quick",
+    trials: int | None = None,
     min_users: int = 2,
     teacher: str | None = None,
     seed: int = 0,
@@ -88,7 +90,10 @@ def build(
         rules: what is removed from the data or repaired, see `rules.Rules`.
         weighting: what event types, time spent, repeats and age are worth, see `strength.Weighting`.
         split: user, item, part.
+        signals: what may take part in a recommendation, of `presets.SIGNALS` (all by default); validation users
+            decide which of them do, and how much.
         preset: ``"quick"`` or ``"full"``.
+        trials: settings tried for each signal, see `search`; None is the preset's budget.
         min_users: two items become neighbours only if so many users chose both (or their texts alone tie them),
             so that nobody's choices can be read from the package.
         teacher: a Sentence-Transformers folder or hub id; None is all-MiniLM-L6-v2 from its package.
@@ -98,7 +103,8 @@ def build(
         vocabulary: the most word pieces the student knows; None is the preset's.
         save_full: a folder to keep the full float32 model in.
         report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
-        cache: a folder to keep the teacher's vectors in.
+        cache: a folder to keep the teacher's vectors and the results of the search for settings in: a build that was
+            cut off goes on where it was.
         data_license: of the data, stored in the package.
         attribution: whom to credit, stored in the package.
         overwrite: replace ``out``, ``save_full`` and ``report``.
@@ -110,12 +116,12 @@ def build(
     """
     path = Path(out)
     count = available_threads() if threads is None else threads
-    check_arguments(interactions, items, split, preset, min_users, seed, count)
+    check_arguments(interactions, items, split, preset, trials, min_users, seed, count, signals or SIGNALS)
     full_folder = None if save_full is None else Path(save_full).resolve()
     page = None if report is None else Path(report).resolve()
     check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
-        raise UsageError(f"{cache} is a file; expected a folder to keep the teacher's vectors in")
+        raise UsageError(f"{cache} is a file; expected a folder to keep vectors and search results in")
     run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
     with fixed_threads(count, torch=items is not None):
         tables = {"interactions": interactions, "items": items, "users": users}
@@ -125,7 +131,9 @@ def build(
         tail = () if dataset is None else long_tail(dataset.train)
         texts = None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache)
         if events is not None and dataset is not None:
-            fitted = _fit(run, dataset, texts, weak_interactions(events, dataset))
+            budget = PRESETS[preset] if trials is None else replace(PRESETS[preset], trials=trials)
+            learning = _learning(run, events, dataset, texts)
+            fitted = _fit(run, dataset, learning, budget, signals or SIGNALS, None if cache is None else Path(cache))
         else:
             assert table is not None  # `check_arguments` has refused neither
             assert texts is not None
@@ -148,7 +156,9 @@ def build(
         if events is not None and dataset is not None and split is None and len(dataset.validation) + len(dataset.test):
             with run.stage("fitting what was chosen on all rows"):
                 dataset = make_dataset(events, None, catalogue=table.ids if table else [])
-                fitted = _refit(run, dataset, texts, weak_interactions(events, dataset), fitted)
+                assert fitted.tuned is not None
+                tuned = refit(_learning(run, events, dataset, texts), fitted.tuned)
+                fitted = _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
         fidelity = None if texts is None else texts.student.fidelity
         with run.stage("writing the package"):
             final = finish(parts(), metrics=_metrics(comparison, measured_on, fidelity))
@@ -273,38 +283,33 @@ def _dataset(run: Run, events: Interactions, table: Items | None, split: Any, no
     return dataset
 
 
-def _fit(run: Run, dataset: Dataset, texts: Texts | None, weak: csr_matrix) -> _Fitted:
-    full_text, text = (None, None) if texts is None else texts.rows(dataset.items)
+def _fit(
+    run: Run, dataset: Dataset, learning: Learning, preset: Preset, signals: Sequence[str], cache: Path | None
+) -> _Fitted:
     with run.stage("fitting and choosing on validation users") as tick:
         tuned = tune(
-            dataset.train,
+            learning,
             eligible=dataset.train_items,
             validation=dataset.validation,
-            text=text,
-            full_text=full_text,
-            weak=weak,
-            min_users=run.min_users,
-            grid=GRIDS[run.preset],
-            seed=run.seed,
-            threads=run.threads,
+            signals=signals,
+            preset=preset,
+            cache=cache,
             progress=lambda _: tick(1),
         )
     return _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
 
 
-def _refit(run: Run, dataset: Dataset, texts: Texts | None, weak: csr_matrix, fitted: _Fitted) -> _Fitted:
-    assert fitted.tuned is not None
+def _learning(run: Run, events: Interactions, dataset: Dataset, texts: Texts | None) -> Learning:
     full_text, text = (None, None) if texts is None else texts.rows(dataset.items)
-    tuned = refit(
+    return Learning(
         dataset.train,
-        fitted.tuned,
         text=text,
         full_text=full_text,
-        weak=weak,
+        weak=weak_interactions(events, dataset),
+        min_users=run.min_users,
         seed=run.seed,
         threads=run.threads,
     )
-    return _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
 
 
 def _text_only(table: Items, texts: Texts) -> _Fitted:

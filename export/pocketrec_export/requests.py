@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pocketrec.errors import UsageError
 
 from pocketrec_export.evaluate import CATALOGUE
+from pocketrec_export.presets import PRESETS, SIGNALS
 from pocketrec_export.report import DATA, PAGE
-from pocketrec_export.tune import PRESETS
 
 
 def check_arguments(
-    interactions: Any, items: Any, split: Any, preset: str, min_users: int, seed: int, threads: int
+    interactions: Any,
+    items: Any,
+    split: Any,
+    preset: str,
+    trials: int | None,
+    min_users: int,
+    seed: int,
+    threads: int,
+    signals: Sequence[str],
 ) -> None:
     """What can be refused of the arguments before any work is done."""
     if interactions is None and items is None:
@@ -24,6 +32,11 @@ def check_arguments(
         raise UsageError("a split divides interactions; give them too")
     if preset not in PRESETS:
         raise UsageError(f"preset is {preset!r}; expected one of {', '.join(PRESETS)}")
+    if trials is not None and trials < 0:
+        raise UsageError(f"trials is {trials}; expected 0 or more")
+    unknown = [signal for signal in signals if signal not in SIGNALS]
+    if unknown or not signals:
+        raise UsageError(f"signals are {', '.join(signals) or 'none'}; expected some of {', '.join(SIGNALS)}")
     if min_users < 1:
         raise UsageError(f"min_users is {min_users}; expected 1 or more")
     if not 0 <= seed < 2**32:

@@ -1,0 +1,78 @@
+"""What signals are fitted on, and how each is fitted with given settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags
+
+from pocketrec_export import factors, neighbours
+from pocketrec_export.neighbours_sparse import fit_sparse
+from pocketrec_export.search import Settings
+
+
+@dataclass(frozen=True)
+class Learning:
+    """All that signals are fitted on.
+
+    Attributes:
+        train: csr float32[U, I].
+        text: projected item texts float32[I, D] as the package holds them, or None.
+        full_text: the teacher's own item texts for the full model, or None.
+        weak: csr float32[U, I], 1 for each interaction of a train user that is not positive; or None.
+        min_users: see `neighbours.fit_dense`.
+        seed: of ALS, of the draw of validation users and of the search.
+        threads: ALS threads.
+    """
+
+    train: csr_matrix
+    text: NDArray[np.float32] | None = None
+    full_text: NDArray[np.float32] | None = None
+    weak: csr_matrix | None = None
+    min_users: int = 1
+    seed: int = 0
+    threads: int = 1
+
+    @property
+    def has_weak(self) -> bool:
+        """Whether there are interactions that are not positive."""
+        return self.weak is not None and self.weak.nnz > 0
+
+    @property
+    def warm_items(self) -> int:
+        """Items that occur in train."""
+        return len(np.unique(self.train.indices))
+
+    def factors(self, settings: Settings) -> factors.Factors:
+        """Fitted with these settings."""
+        return factors.fit(
+            self.train,
+            dim=int(settings["dim"]),
+            alpha=float(settings["alpha"]),
+            regularization=float(settings["regularization"]),
+            iterations=int(settings["iterations"]),
+            seed=self.seed,
+            threads=self.threads,
+        )
+
+    def neighbours(self, settings: Settings, *, max_items: int | None = None) -> csr_matrix:
+        """Fitted with these settings on all items, or on the `max_items` most popular: densely where that fits."""
+        rows = self.interactions(settings["weak_weight"])
+        keep = int(settings["keep"])
+        options: dict[str, Any] = {name: float(settings[name]) for name in ("l2", "text_weight", "dropout")}
+        options |= {"text": self.text, "min_users": self.min_users}
+        if max_items is None and self.warm_items > neighbours.MAX_ITEMS:
+            return fit_sparse(rows, keep=keep, seed=self.seed, **options)
+        dense = neighbours.fit_dense(rows, max_items=max_items or neighbours.MAX_ITEMS, **options)
+        return neighbours.prune(dense, keep=keep, refit=True)
+
+    def interactions(self, weak_weight: float) -> csr_matrix:
+        """Positives, and what is not positive at a lower weight."""
+        if self.weak is None or not self.has_weak or not weak_weight:
+            return self.train
+        # An item that nobody liked gains no neighbours from those who did not: it should not be recommended.
+        liked = np.bincount(self.train.indices, minlength=self.train.shape[1]) > 0
+        return csr_matrix(self.train + weak_weight * (self.weak @ diags(liked.astype(np.float32))))

@@ -1,0 +1,56 @@
+"""What is tried: the settings of each signal, and how many trials a preset may spend on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pocketrec_export.search import Setting, Space
+
+SIGNALS = ("factors", "neighbours", "content", "popularity")
+"""Signals of a recommendation, each of which can be switched off."""
+
+FACTORS: Space = {
+    "dim": Setting((64,)),
+    "alpha": Setting((5.0, 3.0, 10.0), low=1.0, high=40.0, log=True),
+    "regularization": Setting((30.0, 10.0), low=1.0, high=100.0, log=True),
+    "iterations": Setting((15,)),
+}
+"""Of `factors.fit`."""
+
+NEIGHBOURS: Space = {
+    "weak_weight": Setting((0.4, 0.0), low=0.0, high=1.0),
+    "l2": Setting((1.0, 0.4, 3.0), low=0.1, high=10.0, log=True),
+    "text_weight": Setting((0.25,), low=0.02, high=2.0, log=True),
+    "dropout": Setting((0.5,), low=0.0, high=2.0),
+    "keep": Setting((100, 50)),
+}
+"""Of `Learning.neighbours`. ``weak_weight`` is what an interaction that is not positive (a low rating) counts beside a
+positive 1: it still says that two items are met together. Factors and popularity see positives only."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A budget.
+
+    Attributes:
+        trials: of each signal in all; every setting's own values are tried one by one in any case.
+        full_dims: widths of the full model's factors.
+        factors: settings of the factors.
+        neighbours: settings of the neighbours.
+    """
+
+    trials: int = 0
+    full_dims: tuple[int, ...] = (64, 128)
+    factors: Space = field(default_factory=lambda: FACTORS)
+    neighbours: Space = field(default_factory=lambda: NEIGHBOURS)
+
+
+QUICK = Preset()
+FULL = Preset(trials=40, full_dims=(64, 128, 192))
+PRESETS = {"quick": QUICK, "full": FULL}
+
+
+def possible(space: Space, *, texts: bool, weak: bool) -> Space:
+    """The neighbours' settings without those that change nothing: there are no texts, or nothing but positives."""
+    off = {name for name, there in (("text_weight", texts), ("weak_weight", weak)) if not there}
+    return {name: Setting((0.0,)) if name in off else setting for name, setting in space.items()}
