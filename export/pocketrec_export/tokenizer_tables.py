@@ -12,8 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from pocketrec.characters import CharacterClass
 from pocketrec.errors import DataError
-from pocketrec.wordpiece import MAX_WORD, CharacterClass
+from pocketrec.wordpiece import MAX_WORD
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
