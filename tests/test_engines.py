@@ -23,11 +23,11 @@ from pocketrec.errors import EngineError, PackageError, UsageError
 from pocketrec.manifest import HISTORY_SIGNALS, SIGNALS
 from pocketrec.package import Package
 from pocketrec_export.quantize import dequantize_rows, quantize_rows
-from worlds import TINY_VOCABULARY, random_world, ranker_task, tiny_world
+from worlds import TINY_VOCABULARY, TINY_WORDS, random_world, ranker_task, tiny_world
 
 SUBSETS = [s for size in (1, 2, len(SIGNALS) - 1, len(SIGNALS)) for s in itertools.combinations(SIGNALS, size)]
 """Each signal alone and beside each other, all, and all but one."""
-SEMANTIC = SIGNALS.index("semantic")
+SEMANTIC, LEXICAL = SIGNALS.index("semantic"), SIGNALS.index("lexical")
 OF_HISTORY = [SIGNALS.index(name) for name in HISTORY_SIGNALS]
 
 
@@ -70,12 +70,16 @@ def random_task(package: Package, seed: int, *, length: int = 30, query: bool = 
     chosen = rng.choice(items, length, replace=False)
     weights = rng.choice([1.0, 1.0, 1.0, 0.5, 3.0, -1.0], length)
     vector = rng.standard_normal(package.array("text/value").shape[1]).astype(np.float32) if query else None
+    words = dict(zip(rng.choice(500, 5, replace=False).tolist(), [1.0, 1.0, 0.8, 0.5, 1.0], strict=True))
+    titles = dict(zip(rng.choice(items, 2, replace=False).tolist(), [3.0, 2.7], strict=True))
     mask = rng.random(items) < 0.9
     mask[chosen] = False
     return ranker_task(
         package,
         dict(zip(chosen.tolist(), weights.tolist(), strict=True)),
         query=None if vector is None else vector / np.linalg.norm(vector),
+        words=words if query else None,
+        titles=titles if query else None,
         mask=mask,
         weights=rng.uniform(-0.2, 1, len(package.manifest.signals.names)).tolist(),
         n=n,
@@ -160,6 +164,7 @@ def test_who_likes_a_tea_is_recommended_the_other_teas(tiny: Package, engine_nam
     for name, value in {"factors": 0.25, "neighbours": 1, "content": 0.5, "attributes": 1, "semantic": 0}.items():
         np.testing.assert_allclose(part[name], [value] * 3 + [0] * 4, rtol=1e-6)
     np.testing.assert_array_equal(part["popularity"], np.float32([0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]))
+    assert not part["lexical"].any()
     assert not part["boost"].any()
 
 
@@ -171,6 +176,17 @@ def test_search_finds_the_words(tiny: Package, engine_name: str) -> None:
     assert output.index.tolist() == [2, 0, 1, 3, 4, 5, 6, 7]
     np.testing.assert_allclose(output.signals[SEMANTIC], [1, 0.5, 0.5, 0.5, 0, 0, 0, 0], rtol=1e-6)
     assert not output.signals[OF_HISTORY].any()
+
+
+def test_words_and_titles_are_added_up(tiny: Package, engine_name: str) -> None:
+    engine, lexical = open_engine(tiny, engine_name), SIGNALS.index("lexical")
+    words = sorted(TINY_WORDS)
+    both = {words.index("mint"): 0.5, words.index("tea"): 2.0}
+    output = engine.rank(ranker_task(tiny, words=both, titles={6: 3.0, 1: 0.25}, n=8))
+    assert output.index.tolist() == [6, 2, 1, 0, 3, 4, 5, 7]
+    np.testing.assert_allclose(output.signals[lexical], [3, 2.5, 2.25, 2, 2, 0, 0, 0], rtol=1e-6)
+    only = engine.rank(ranker_task(tiny, titles={4: 1.0}, n=1))
+    assert (only.index.tolist(), only.signals[lexical].tolist()) == ([4], [1.0])
 
 
 def test_a_dislike_pushes_its_kind_below_the_rest(tiny: Package, engine_name: str) -> None:
@@ -199,7 +215,7 @@ def test_answers_are_lawful_and_engines_agree(world: Package, engine: Engine, n:
     if not length:
         assert not output.signals[OF_HISTORY].any()
     if not query:
-        assert not output.signals[SEMANTIC].any()
+        assert not output.signals[[SEMANTIC, LEXICAL]].any()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -280,17 +296,20 @@ def test_weights_are_factors_of_contributions(world: Package, engine: Engine) ->
     np.testing.assert_array_equal(weighted.signals, raw.signals[:, place] * weights[:, None])
 
 
-@pytest.mark.parametrize("signals", [("neighbours", "popularity"), ("popularity",), ("neighbours",)])
+@pytest.mark.parametrize(
+    "signals", [("neighbours", "lexical", "popularity"), ("popularity",), ("neighbours",), ("lexical",)]
+)
 def test_equal_scores_come_in_index_order(tmp_path: Path, engine_name: str, signals: tuple[str, ...]) -> None:
     """Sparse sums and popularity are exact in every engine, so here ties are ties everywhere."""
     package = Package.open(random_world(tmp_path / "w", ties=True, signals=signals, seed=11))
     engine = open_engine(package, engine_name)
     history = dict.fromkeys(range(0, 60, 3), 1.0)
-    whole = everything(package, ranker_task(package, history, n=2000))
+    words = {7: 1.0, 100: 0.8, 333: 1.0}
+    whole = everything(package, ranker_task(package, history, words=words, n=2000))
     assert len(np.unique(whole.score)) <= 1000
     for n in (1, 2, 3, 10, 11, 500, 999, 1000, 1001, 2000):
-        output = engine.rank(ranker_task(package, history, n=n))
-        assert_lawful(ranker_task(package, history, n=n), output)
+        output = engine.rank(ranker_task(package, history, words=words, n=n))
+        assert_lawful(ranker_task(package, history, words=words, n=n), output)
         np.testing.assert_array_equal(output.index, whole.index[:n])
         np.testing.assert_array_equal(output.score, whole.score[:n])
 
@@ -299,6 +318,7 @@ def test_equal_items_get_equal_scores(twins: Package, engine_name: str) -> None:
     """MatMulNBits works row by row: where a row lies in the table changes nothing."""
     engine = open_engine(twins, engine_name)
     task = replace(random_task(twins, seed=12), mask=np.ones(2000, np.bool_))
+    task = replace(task, title_index=np.array([5, 1005]), title_weight=np.ones(2, np.float32))
     whole = engine.rank(replace(task, n=2000))
     score = np.empty(2000, np.float32)
     score[whole.index] = whole.score
@@ -314,10 +334,11 @@ def test_any_set_of_signals_works(tmp_path: Path, engine_name: str, signals: tup
     rng = np.random.default_rng(1)
     vector = rng.standard_normal(64).astype(np.float32)
     for history, query in itertools.product([{}, {3: 1.0, 150: -2.0, 7: 0.5}], [None, vector]):
-        task = ranker_task(package, history, query=query, n=20)
-        output = engine.rank(task)
-        assert_lawful(task, output)
-        assert_agree(package, task, output)
+        for words, titles in itertools.product([{}, {3: 1.0, 400: 0.5}], [{}, {17: 2.0}]):
+            task = ranker_task(package, history, query=query, words=words, titles=titles, n=20)
+            output = engine.rank(task)
+            assert_lawful(task, output)
+            assert_agree(package, task, output)
 
 
 def test_sixteen_threads_get_the_answers_of_one(world: Package, engine: Engine) -> None:
@@ -455,10 +476,14 @@ def test_numpy_encodes_token_by_token_in_float32(world: Package) -> None:
 
 
 def test_an_index_beyond_the_catalogue_is_an_engine_error(world: Package, engine: Engine) -> None:
-    for change in ({"history_index": np.array([2000])}, {"block_index": np.array([10**9])}):
-        task = replace(random_task(world, seed=1, length=1), **change, block_weight=np.ones(1, np.float32))
-        if "history_index" in change:
-            task = replace(task, block_index=np.zeros(1, np.int64))
+    fine = replace(
+        random_task(world, seed=1, length=1),
+        **{f"{name}_index": np.zeros(1, np.int64) for name in ("block", "lexical", "title")},
+        **{f"{name}_weight": np.ones(1, np.float32) for name in ("block", "lexical", "title")},
+    )
+    engine.rank(fine)
+    for name, beyond in (("history", 2000), ("block", 10**9), ("lexical", 10**9), ("title", 2000)):
+        task = replace(fine, **{f"{name}_index": np.array([beyond])})
         with pytest.raises(EngineError):
             engine.rank(task)
     with pytest.raises(EngineError):
@@ -607,9 +632,9 @@ def test_onnxruntime_reads_our_memory(tiny: Package, monkeypatch: pytest.MonkeyP
     original = engine_onnx._bind
     monkeypatch.setattr(engine_onnx, "_bind", bind)
     engine = open_engine(tiny, "onnx")
-    for name, zero in (("popularity", 0), ("neighbours", 0), ("text", 128), ("attributes", 128), ("factors", 128)):
-        bound[f"{name}/value"][:] = zero
-    output = engine.rank(ranker_task(tiny, {0: 1.0}, n=8))
+    for name in ("popularity", "neighbours", "lexical", "text", "attributes", "factors"):
+        bound[f"{name}/value"][:] = 128 if name in ("text", "attributes", "factors") else 0
+    output = engine.rank(ranker_task(tiny, {0: 1.0}, words={0: 1.0}, n=8))
     assert not output.signals.any()
 
 

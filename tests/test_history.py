@@ -88,7 +88,7 @@ SCALE = np.array([0.5, 1.0, 2.0, 4.0], np.float32)
 
 def test_blocks_come_in_history_order_with_the_scale_of_their_row():
     history = History(np.array([2, 1, 0]), np.array([1, 1, -2], np.float32), NONE)
-    blocks = gather_blocks(history, START, SCALE, budget=10)
+    blocks = gather_blocks(history.index, history.weight, START, SCALE, budget=10)
     assert blocks.index.tolist() == [2, 3, 4, 0, 1]
     assert blocks.weight.tolist() == [2, 2, 2, -1, -1]
     assert blocks.owner.tolist() == [0, 0, 0, 2, 2]
@@ -97,7 +97,7 @@ def test_blocks_come_in_history_order_with_the_scale_of_their_row():
 
 def test_over_budget_the_weakest_item_loses_its_last_blocks_first():
     history = History(np.array([2, 0, 3]), np.array([1, 3, 1], np.float32), NONE)
-    blocks = gather_blocks(history, START, SCALE, budget=4)
+    blocks = gather_blocks(history.index, history.weight, START, SCALE, budget=4)
     # Item 0 weighs most and keeps both; of the two that weigh 1 the later, item 3, goes first.
     assert blocks.index.tolist() == [2, 0, 1, 5]
     assert blocks.truncated
@@ -110,7 +110,7 @@ PAIRS = st.tuples(st.integers(0, 3), st.floats(-8, 8, width=32).filter(bool))
 def test_blocks_never_exceed_the_budget_and_are_those_of_their_owner(pairs, budget):
     index = np.array([i for i, _ in pairs], np.int64)
     history = History(index, np.array([w for _, w in pairs], np.float32), NONE)
-    blocks = gather_blocks(history, START, SCALE, budget=budget)
+    blocks = gather_blocks(history.index, history.weight, START, SCALE, budget=budget)
     wanted = int((START[index + 1].astype(int) - START[index]).sum())
     assert len(blocks.index) == min(budget, wanted)
     assert blocks.truncated == (wanted > budget)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pocketrec
 import pytest
 from crafted_zip import Part, contents, craft, repack, with_manifest
 from hypothesis import HealthCheck, given, settings
@@ -172,7 +173,7 @@ def test_entry_that_is_not_in_the_archive(good: bytes) -> None:
     extra = {"name": "x", "role": "document", "size": 0, "sha256": "0" * 64}
     refused(
         edited(good, lambda m: m["entries"].append(extra)),
-        "lists 43 entries, the archive has 42 beside it",
+        "lists 51 entries, the archive has 50 beside it",
     )
 
 
@@ -294,7 +295,13 @@ LIES: list[tuple[str, Any, str]] = [
     ("history.max_weight", 0, "history.max_weight must be a number from 1e-06"),
     ("history.max_weight", "8", "history.max_weight"),
     ("history.max_weight", 10**400, "history.max_weight"),
-    ("signals.lexical", {}, "signals.lexical is unknown to this runtime: update pocketrec"),
+    ("signals.magic", {}, "signals.magic is unknown to this runtime: update pocketrec"),
+    ("signals.lexical", {}, "signals.lexical.analyzer is missing"),
+    ("signals.lexical.analyzer", "words-2", "signals.lexical.analyzer must be one of words-1 .or update pocketrec."),
+    ("signals.lexical.block", 16, "signals.lexical.block must be an integer from 4 to 4"),
+    ("signals.lexical.budget", 0, "signals.lexical.budget"),
+    ("signals.lexical.title", -1, "signals.lexical.title must be a number from 0"),
+    ("blend.search.lexical.power", 11, "blend.search.lexical.power must be a number from 0 to 10, found 11"),
     ("signals.factors.dim", 65, "signals.factors.dim must be a multiple of 64, found 65"),
     ("signals.factors.dim", 128, r"'factors/value' has shape \(5, 64\), expected \[I, d\] with d = 128"),
     ("signals.factors.dim", 1 << 30, "signals.factors.dim must be an integer from 64 to 4096"),
@@ -473,6 +480,12 @@ BAD_VALUES: list[tuple[str, Any, Any, str]] = [
     ("tokens/scale", 0, np.nan, "holds nan, expected"),
     ("attributes/value", (1, 3), 0, "holds code 0, expected 1 to 255"),
     ("attributes/scale", 1, np.inf, "holds -?inf, expected"),
+    ("lexical/word.offset", 1, 99, "must not decrease"),
+    ("lexical/start", 1, 9, "must not decrease"),
+    ("lexical/start", -1, 9, "goes from 0 to 9, expected 0 to 3"),
+    ("lexical/index", (0, 0), 5, "holds 5, expected less than 5"),
+    ("lexical/scale", 0, np.nan, "holds nan, expected"),
+    ("lexical/title.item", 1, 5, "holds 5, expected less than 5"),
     ("popularity/value", 0, np.nan, "holds nan, expected"),
     ("boost/value", 4, -np.inf, "holds -?inf, expected"),
     ("boost/value", 4, 2e6, "holds 2000000.0, expected"),
@@ -498,6 +511,26 @@ def test_slots_that_are_too_few_or_no_power_of_two(good: bytes, slots: int) -> N
 def test_slots_without_an_empty_one_still_end(good: bytes) -> None:
     with Package.open(with_array(good, "catalogue/id.slot", np.zeros(16, np.uint32))) as package:
         assert Catalogue(package).index("unknown") == -1
+
+
+LIES_OF_WORDS: list[tuple[str, Any, Any]] = [
+    ("lexical/word.text", slice(None), 0xFF),
+    ("lexical/word.text", slice(None, None, -1), np.arange(11)),  # words in another order
+    ("lexical/word.offset", slice(1, 3), 0),  # empty words
+    ("lexical/title.hash", slice(None), 0xFFFFFFFF),
+    ("lexical/title.hash", slice(None), 0),
+    ("lexical/title.item", slice(None), 0),
+]
+
+
+@pytest.mark.parametrize(("name", "where", "value"), LIES_OF_WORDS)
+def test_words_and_titles_that_are_not_in_order_find_less_or_nothing(
+    good: bytes, name: str, where: Any, value: Any
+) -> None:
+    with pocketrec.open(with_array(good, name, changed(name, where, value)), engine="numpy") as recommender:
+        for text in ("green tea", "gren tee", "mug", "a novel", "m", "x" * 5000):
+            with suppress(PackageError):  # a word that is not UTF-8
+                assert len({item.item for item in recommender.search(text, explain=True)}) == 5
 
 
 def test_text_that_is_not_utf8(good: bytes) -> None:

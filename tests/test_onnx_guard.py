@@ -15,6 +15,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from pocketrec import onnx_guard
 from pocketrec.engine_onnx import OnnxEngine
 from pocketrec.errors import EngineError, PackageError
+from pocketrec.manifest import SIGNALS
 from pocketrec.onnx_guard import ExternalTable, check_model
 from pocketrec.package import Package
 from pocketrec.recommender import Recommender
@@ -33,12 +34,13 @@ def ranker(package: Package) -> bytes:
 
 
 INPUTS = {"history_index": (512,), "history_weight": (512,), "block_index": (8,), "block_weight": (8,),
-          "query": (1, 64), "mask": (8,), "weights": (5,), "n": (1,)}  # fmt: skip
+          "query": (1, 64), "lexical_index": (8,), "lexical_weight": (8,), "title_index": (32,),
+          "title_weight": (32,), "mask": (8,), "weights": (len(SIGNALS),), "n": (1,)}  # fmt: skip
 
 
 def _check(data: bytes) -> dict[str, ExternalTable]:
     def allowed(name: str) -> bool:
-        return name.split("/")[0] in ("factors", "neighbours", "text", "popularity")
+        return name.split("/")[0] in (*SIGNALS, "text")
 
     return check_model(data, allowed=allowed, inputs=INPUTS)
 
@@ -49,6 +51,7 @@ def test_our_own_graphs_pass_and_name_their_tables(ranker: bytes) -> None:
     assert tables["factors/value|blocks"] == ExternalTable("uint8", (8, 1, 64))
     assert tables["factors/scale|blocks"] == ExternalTable("float32", (8, 1))
     assert tables["neighbours/index"] == ExternalTable("uint16", (8, 16))
+    assert tables["lexical/index"] == ExternalTable("uint16", (10, 4))
     encoder = check_model(
         encoder_graph(13, 128), allowed=lambda name: name.startswith("tokens/"), inputs={"token_ids": (256,)}
     )
@@ -73,16 +76,10 @@ def test_onnx_itself_reads_the_same(ranker: bytes) -> None:
 
 def test_the_same_input_gives_the_same_graph(ranker: bytes, package: Package) -> None:
     arrays = {e.name: package.array(e.name) for e in package.manifest.entries if e.role == "array"}
-    signals = {
-        "factors": {"dim": 64, "alpha": 1.0, "steps": 8},
-        "neighbours": {},
-        "content": {},
-        "semantic": {},
-        "popularity": {},
-    }
+    signals = {name: {"dim": 64, "alpha": 1.0, "steps": 8} if name == "factors" else {} for name in SIGNALS}
     assert ranker_graph(signals, arrays=arrays) == ranker
     with pytest.raises(ValueError, match="expected some of the signals"):
-        ranker_graph({"lexical": {}}, arrays=arrays)
+        ranker_graph({"magic": {}}, arrays=arrays)
 
 
 def _external(model: ModelProto, name: str = "factors/value") -> TensorProto:

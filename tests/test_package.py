@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from pocketrec.errors import PackageError, UsageError
-from pocketrec.manifest import SIGNALS, BlendTerm, FactorSettings
+from pocketrec.manifest import SIGNALS, BlendTerm, FactorSettings, LexicalSettings
 from pocketrec.package import Package
 from pocketrec_export import writer
 from pocketrec_export.writer import write_package
@@ -46,7 +46,12 @@ def test_manifest_is_typed(path: Path) -> None:
     manifest = Package.open(path).manifest
     assert manifest.signals.names == SIGNALS
     assert manifest.signals.factors == FactorSettings(dim=64, alpha=1.0, steps=8)
-    assert manifest.blend["search"] == {"semantic": BlendTerm(1.0, 0.0), "popularity": BlendTerm(0.5, 0.0)}
+    assert manifest.signals.lexical == LexicalSettings("words-1", block=4, budget=64, title=3.0)
+    assert manifest.blend["search"] == {
+        "semantic": BlendTerm(1.0, 0.0),
+        "lexical": BlendTerm(1.0, 0.5),
+        "popularity": BlendTerm(0.5, 0.0),
+    }
     assert manifest.encoder is not None
     assert manifest.encoder.unknown == "[UNK]"
     assert manifest.graphs.onnx is None
@@ -175,7 +180,7 @@ def test_order_of_entries(path: Path) -> None:
     assert names[0] == "manifest.json"
     assert names[-2:] == ["golden.json", "MODEL_CARD.md"]
     groups = list(dict.fromkeys(name.split("/")[0] for name in names[1:-2]))
-    signals = ["factors", "neighbours", "text", "attributes", "popularity", "boost"]
+    signals = ["factors", "neighbours", "text", "attributes", "lexical", "popularity", "boost"]
     assert groups == ["catalogue", *signals, "tokens", "tokenizer"]
 
 

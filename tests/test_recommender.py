@@ -213,7 +213,7 @@ def test_without_texts_search_says_so(tmp_path):
     path = tiny_world(tmp_path / "cf.pocketrec", signals=("factors", "neighbours", "popularity"))
     with pocketrec.open(path) as rec:
         assert ids(rec.recommend(["tea-1"], k=1)) == ["tea-0"]
-        with pytest.raises(PackageError, match="holds no text encoder"):
+        with pytest.raises(PackageError, match="holds no texts"):
             rec.search("tea")
 
 

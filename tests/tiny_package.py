@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pocketrec.manifest import LEXICAL_BLOCK
 from pocketrec_export.quantize import quantize_rows, sparse_blocks
 from pocketrec_export.writer import string_table, write_package
 from scipy import sparse
-from worlds import manifest_by_hand
+from worlds import manifest_by_hand, word_arrays
 
 IDS = ["tea", "mug", "pot", "novel", "café"]
 TITLES = ["Green tea", "Big mug", "", "A novel", "Le café"]
 CATEGORIES = ["drink", "kitchen", "book"]
 ITEM_CATEGORIES = [[0], [1], [1, 0], [2], []]
+WORDS = ["green", "mug", "tea"]
+IMPACTS = [[3.0, 0, 0, 0, 0], [0, 2.0, 0, 0, 0], [1.0, 0, 2.0, 0, 0]]
 VOCAB = ["[PAD]", "[UNK]", "tea", "##s", "mug", "novel"]
 ATTRIBUTES: dict[str, tuple[str, NDArray[Any]]] = {  # NaN, 2 and the smallest integer are missing values
     "price": ("number", np.array([3.5, 8, np.nan, 12.25, 2], np.float32)),
@@ -46,6 +49,7 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
         arrays[f"{name}/value"], arrays[f"{name}/scale"] = quantize_rows(x / np.linalg.norm(x, axis=1)[:, None])
     near = sparse.csr_array(np.array([[0, 2, 1, 0, 0], [2, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5], float))
     arrays |= {f"neighbours/{key}": array for key, array in sparse_blocks(near).items()}
+    arrays |= word_arrays(WORDS, np.array(IMPACTS), TITLES)
     arrays["popularity/value"] = np.array([1, 0.5, 0.25, 0.5, 0], np.float32)
     arrays["boost/value"] = np.array([0, 0, 0.5, 0, -0.5], np.float32)
     arrays |= string_table("tokenizer/vocab", VOCAB, lookup=True)
@@ -64,12 +68,13 @@ def tiny_manifest() -> dict[str, Any]:
         "content": {"dim": DIM},
         "attributes": {"dim": DIM},
         "semantic": {"dim": DIM},
+        "lexical": {"analyzer": "words-1", "block": LEXICAL_BLOCK, "budget": 64, "title": 3.0},
         "popularity": {},
         "boost": {},
     }
     blend = {
         "recommend": {"factors": term, "neighbours": term, "content": term, "popularity": flat},
-        "search": {"semantic": {"weight": 1.0, "power": 0.0}, "popularity": flat},
+        "search": {"semantic": {"weight": 1.0, "power": 0.0}, "lexical": term, "popularity": flat},
         "similar": {"neighbours": term, "content": term},
     }
     manifest = manifest_by_hand(signals, blend, tiny_arrays(), graphs={})

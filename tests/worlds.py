@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pocketrec.engine import RankerInput
-from pocketrec.manifest import SIGNALS
+from pocketrec.manifest import LEXICAL_BLOCK, SIGNALS
 from pocketrec.package import Package
+from pocketrec.titles import title_keys
 from pocketrec_export.graphs import encoder_graph, ranker_graph
 from pocketrec_export.quantize import quantize_rows, sparse_blocks
-from pocketrec_export.tokenizer_tables import tokenizer_arrays
+from pocketrec_export.tokenizer_tables import tokenizer_arrays, unicode_arrays
 from pocketrec_export.writer import string_table, write_package
 from scipy import sparse
 
@@ -38,8 +39,8 @@ def tiny_world(
     """Eight items on a checkerboard: four teas and four novels, nothing in common but popularity.
 
     Who likes one tea is recommended the other teas, by factors (one axis a group), by neighbours (strength 1
-    inside a group, 0 outside) and by text; searching "mint tea" finds ``tea-2`` first, then the other teas.
-    Popularity falls from the first item to the last.
+    inside a group, 0 outside) and by text; searching "mint tea" finds ``tea-2`` first, then the other teas, by
+    meaning and by words (a word of the title counts 1). Popularity falls from the first item to the last.
 
     Args:
         path: The file to write.
@@ -64,6 +65,9 @@ def tiny_world(
         attributes=np.eye(64, dtype=np.float32)[group],
         popularity=np.array(TINY_POPULARITY, np.float32),
         boost=np.zeros(len(group), np.float32),
+        words=sorted(TINY_WORDS),
+        impacts=np.array([[1.0 * (word in title.lower()) for title in TINY_TITLES] for word in sorted(TINY_WORDS)]),
+        titles=TINY_TITLES,
         tokens=words,
         vocabulary=TINY_VOCABULARY,
     )
@@ -113,11 +117,14 @@ def random_world(
     popularity = rng.random(items, np.float32)
     attributes = rng.standard_normal((items, dim)).astype(np.float32)
     boost = rng.choice(np.array([0, 0, 0, 0.2, -0.1], np.float32), items)
+    impacts = rng.gamma(2.0, 1.0, (500, items)) * (rng.random((500, items)) < rng.random((500, 1)) ** 4 / 5)
+    titles = [f"Item {i}" for i in range(items)]
     if ties:
         half = items // 2
         for table in (v, text, popularity, attributes, boost):
             table[half:] = table[:half]
         near = sparse.csr_array(sparse.hstack([near[:, :half], near[:, :half]]))
+        impacts[:, half:] = impacts[:, :half]
     gram = (v.astype(np.float64).T @ v) + 0.01 * items * np.eye(dim)
     axes, turn = np.linalg.eigh(gram)
     vocabulary = ["[UNK]", *(f"w{i}" for i in range(499))]
@@ -129,11 +136,14 @@ def random_world(
         attributes=attributes / np.linalg.norm(attributes, axis=1, keepdims=True),
         popularity=popularity,
         boost=boost,
+        words=sorted(f"w{i}" for i in range(500)),
+        impacts=impacts,
+        titles=titles,
         tokens=rng.standard_normal((500, text_dim)).astype(np.float32),
         vocabulary=vocabulary,
     )
     arrays |= string_table("catalogue/id", map(str, range(items)), lookup=True)
-    arrays |= string_table("catalogue/title", (f"Item {i}" for i in range(items)), lookup=False)
+    arrays |= string_table("catalogue/title", titles, lookup=False)
     settings = {"name": "random", "seed": seed}
     return _write(path, signals, arrays, graphs=graphs, settings=settings, alpha=8.0, steps=steps)
 
@@ -143,32 +153,57 @@ def ranker_task(
     history: Mapping[int, float] | None = None,
     *,
     query: NDArray[np.float32] | None = None,
+    words: Mapping[int, float] | None = None,
+    titles: Mapping[int, float] | None = None,
     mask: NDArray[np.bool_] | None = None,
     weights: Sequence[float] | None = None,
     n: int = 10,
 ) -> RankerInput:
     """A ranking problem as a host would prepare it, with blend weights given as they are (all 1 by default)."""
-    history = history or {}
+    history, words, titles = history or {}, words or {}, titles or {}
     items = package.manifest.catalogue.items
-    block: list[int] = []
-    weight: list[np.float32] = []
-    if package.has("neighbours/start"):
-        start, scale = package.array("neighbours/start"), package.array("neighbours/scale")
-        for j, c in history.items():
-            block += range(start[j], start[j + 1])
-            weight += [np.float32(c) * scale[j]] * int(start[j + 1] - start[j])
+    block, weight = _block_rows(package, "neighbours", history)
+    lexical, impact = _block_rows(package, "lexical", words)
     dim = package.array("text/value").shape[1] if package.has("text/value") else 64
     names = package.manifest.signals.names
     return RankerInput(
         history_index=np.array(list(history), np.int64),
         history_weight=np.array(list(history.values()), np.float32),
-        block_index=np.array(block, np.int64),
-        block_weight=np.array(weight, np.float32),
+        block_index=block,
+        block_weight=weight,
         query=np.empty((0, dim), np.float32) if query is None else query.reshape(1, dim).astype(np.float32),
+        lexical_index=lexical,
+        lexical_weight=impact,
+        title_index=np.array(list(titles), np.int64),
+        title_weight=np.array(list(titles.values()), np.float32),
         mask=np.ones(items, np.bool_) if mask is None else mask,
         weights=np.array([1.0] * len(names) if weights is None else weights, np.float32),
         n=n,
     )
+
+
+def _block_rows(
+    package: Package, table: str, rows: Mapping[int, float]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Blocks of some rows of a sparse table, and their weights."""
+    block: list[int] = []
+    weight: list[np.float32] = []
+    if package.has(f"{table}/start"):
+        start, scale = package.array(f"{table}/start"), package.array(f"{table}/scale")
+        for j, c in rows.items():
+            block += range(start[j], start[j + 1])
+            weight += [np.float32(c) * scale[j]] * int(start[j + 1] - start[j])
+    return np.array(block, np.int64), np.array(weight, np.float32)
+
+
+def word_arrays(words: Sequence[str], impacts: NDArray[Any], titles: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The ``lexical/*`` arrays of words in order, their impacts [W, I], and titles whose words stand between spaces."""
+    arrays = string_table("lexical/word", words, lookup=False)
+    blocks = sparse_blocks(sparse.csr_array(impacts), block=LEXICAL_BLOCK)
+    arrays |= {f"lexical/{key}": array for key, array in blocks.items()}
+    keys = [(key, row) for row, title in enumerate(titles) for key in title_keys(title, lambda t: t.lower().split())]
+    table = np.array(sorted(keys), np.uint32)
+    return arrays | {"lexical/title.hash": table[:, 0].copy(), "lexical/title.item": table[:, 1].copy()}
 
 
 def _tables(
@@ -180,6 +215,9 @@ def _tables(
     attributes: NDArray[np.float32],
     popularity: NDArray[np.float32],
     boost: NDArray[np.float32],
+    words: Sequence[str],
+    impacts: NDArray[Any],
+    titles: Sequence[str],
     tokens: NDArray[np.float32],
     vocabulary: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
@@ -194,6 +232,8 @@ def _tables(
         arrays["text/value"], arrays["text/scale"] = quantize_rows(text)
     if "attributes" in signals:
         arrays["attributes/value"], arrays["attributes/scale"] = quantize_rows(attributes)
+    if "lexical" in signals:
+        arrays |= word_arrays(words, impacts, titles) | unicode_arrays()
     arrays |= {
         f"{name}/value": prior for name, prior in (("popularity", popularity), ("boost", boost)) if name in signals
     }
@@ -221,6 +261,7 @@ def _write(
         "content": {"dim": text_dim},
         "semantic": {"dim": text_dim},
         "attributes": {"dim": arrays["attributes/value"].shape[1] if "attributes" in signals else 64},
+        "lexical": {"analyzer": "words-1", "block": LEXICAL_BLOCK, "budget": 4096, "title": 3.0},
         "popularity": {},
         "boost": {},
     }
@@ -239,7 +280,7 @@ def _write(
             files["graphs/encoder.onnx"] = ("graph", encoder_graph(*arrays["tokens/value"].shape))
     blend = {
         "recommend": _blend(present, factors=(1, 0.5), neighbours=(1, 0.5), content=(0.5, 1), popularity=(0.1, 0)),
-        "search": _blend(present, factors=(0.1, 0.5), semantic=(1, 0), popularity=(0.05, 0)),
+        "search": _blend(present, factors=(0.1, 0.5), semantic=(1, 0), lexical=(0.5, 1), popularity=(0.05, 0)),
         "similar": _blend(present, neighbours=(1, 0), content=(1, 0)),
     }
     manifest = manifest_by_hand(present, blend, arrays, graphs={"onnx": onnx}) | dict(settings)

@@ -20,6 +20,7 @@ from pocketrec.recommender import Recommender, open_package
 from pocketrec_export.blend import to_manifest
 from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
 from pocketrec_export.graphs import encoder_graph, ranker_graph
+from pocketrec_export.lexical import lexical_arrays, lexical_budget, lexical_settings
 from pocketrec_export.quantize import quantize_rows, sparse_blocks
 from pocketrec_export.read import Items
 from pocketrec_export.student import MAX_TOKENS, Student
@@ -34,6 +35,9 @@ BLOCK_BUDGET = 8192
 SEARCH_HISTORY = 0.03
 """How much of the recommendation blend joins a search with a history: about a quarter of the spread of the
 semantic scores, enough to order equally good matches and too little to displace a clearly better one."""
+
+SEARCH_WORDS = BlendTerm(1.0, 1.0)
+TITLE = 3.0
 
 SIMILAR_CONTENT = 3.0
 """Weight of the text in similar items: there an item speaks for itself, so its text counts far more than in a
@@ -75,7 +79,8 @@ def assemble(
         name: of the package.
         about: the manifest's ``input``, ``data`` and ``seed``.
     """
-    blend = _blends(model, search=student is not None)
+    words = lexical_arrays(items, budget=lexical_budget(len(items)))
+    blend = _blends(model, semantic=student is not None, lexical=bool(words))
     used = {signal for terms in blend.values() for signal in terms}
     arrays = _catalogue(items)
     signals: dict[str, dict[str, Any]] = {}
@@ -89,6 +94,9 @@ def assemble(
     if model.text is not None:
         arrays["text/value"], arrays["text/scale"] = quantize_rows(model.text)
         signals |= {key: {"dim": model.text.shape[1]} for key in ("content", "semantic") if key in used}
+    if words:
+        arrays |= words
+        signals["lexical"] = lexical_settings(TITLE)
     if model.popularity is not None and "popularity" in used:
         arrays["popularity/value"] = model.popularity
         signals["popularity"] = {}
@@ -152,7 +160,7 @@ def opened(parts: Parts, *, engine: str | None = None) -> Iterator[Recommender]:
             yield recommender
 
 
-def _blends(model: FullModel, *, search: bool) -> dict[str, dict[str, dict[str, float]]]:
+def _blends(model: FullModel, *, semantic: bool, lexical: bool) -> dict[str, dict[str, dict[str, float]]]:
     """The three blends. Search and similar derive from the fitted one for recommendations."""
     recommend = dict(model.blend)
     personal = {name: term for name, term in recommend.items() if name in HISTORY_SIGNALS}
@@ -160,9 +168,10 @@ def _blends(model: FullModel, *, search: bool) -> dict[str, dict[str, dict[str, 
     if model.text is not None:
         similar["content"] = BlendTerm(SIMILAR_CONTENT, 1.0)
     searching = {}
-    if search:
+    if semantic or lexical:
         searching = {name: BlendTerm(term.weight * SEARCH_HISTORY, term.power) for name, term in personal.items()}
-        searching["semantic"] = BlendTerm(1.0, 0.0)
+        searching |= {"semantic": BlendTerm(1.0, 0.0)} if semantic else {}
+        searching |= {"lexical": SEARCH_WORDS} if lexical else {}
     return {"recommend": to_manifest(recommend), "search": to_manifest(searching), "similar": to_manifest(similar)}
 
 
@@ -199,7 +208,7 @@ def _golden_cases(recommender: Recommender) -> Iterator[dict[str, Any]]:
         yield golden_case(recommender, "recommend", history)
     for index in draw(3):
         yield golden_case(recommender, "similar", catalogue.id(index))
-    if recommender.package.manifest.encoder is not None:
+    if {"semantic", "lexical"} & set(recommender.package.manifest.signals):
         for index in draw(5):
             yield golden_case(recommender, "search", catalogue.title(index))
 

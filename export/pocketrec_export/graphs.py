@@ -12,10 +12,11 @@ of 64 columns, the shape that MatMulNBits asks for::
 Ranker inputs (only those that the package's signals need) and outputs::
 
     history_index int64[H], history_weight float32[H], block_index int64[NB], block_weight float32[NB],
-    query float32[Q, D] (Q is 0 or 1), mask bool[I], weights float32[S], n int64[1]
+    query float32[Q, D] (Q is 0 or 1), lexical_index int64[WB], lexical_weight float32[WB], title_index int64[E],
+    title_weight float32[E], mask bool[I], weights float32[S], n int64[1]
     -> index int64[n], score float32[n], signals float32[S, n]
 
-H, NB and Q may all be zero.
+H, NB, Q, WB and E may all be zero.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ def ranker_graph(signals: Mapping[str, Mapping[str, Any]], *, arrays: Mapping[st
     parts |= _text(graph, {name: weight[name] for name in ("content", "semantic") if name in signals})
     if "attributes" in signals:
         parts["attributes"] = _attributes(graph, weight["attributes"])
+    if "lexical" in signals:
+        parts["lexical"] = _lexical(graph, weight["lexical"], items=_items(arrays))
     for name in PRIORS:
         if name in signals:
             parts[name] = graph.node("Mul", graph.table(f"{name}/value"), weight[name])
@@ -119,18 +122,31 @@ def _factors(graph: _Graph, weight: str, signal: Mapping[str, Any]) -> str:
 
 
 def _neighbours(graph: _Graph, weight: str) -> str:
-    """Sum over the gathered blocks of block_weight * value, added to each block's 16 targets in order."""
-    block = graph.input("block_index", TensorProto.INT64, ["NB"])
-    block_weight = graph.input("block_weight", TensorProto.FLOAT, ["NB"])
-    target = graph.node("Gather", graph.table("neighbours/index"), block)
-    target = graph.node("Cast", target, to=TensorProto.INT64)
-    value = graph.node("Cast", graph.node("Gather", graph.table("neighbours/value"), block), to=TensorProto.FLOAT)
-    product = graph.node("Mul", value, graph.node("Unsqueeze", block_weight, [1]))
+    """Sum over the gathered blocks of block_weight * value, added to each block's targets in order."""
+    target, product = _blocks(graph, "neighbours", "NB", inputs="block")
     # Zeros from a table of the right length: ConstantOfShape would let a hostile graph name any size.
     zeros = graph.node("Mul", graph.table("neighbours/scale"), np.zeros(1, np.float32))
-    total = graph.node("ScatterElements", zeros, graph.node("Reshape", target, [-1]),
-                       graph.node("Reshape", product, [-1]), reduction="add")  # fmt: skip
-    return graph.node("Mul", total, weight)
+    return graph.node("Mul", graph.node("ScatterElements", zeros, target, product, reduction="add"), weight)
+
+
+def _lexical(graph: _Graph, weight: str, *, items: int) -> str:
+    """The same over the blocks of the query's words, then the titles that the query is."""
+    target, product = _blocks(graph, "lexical", "WB", inputs="lexical")
+    target = graph.node("Concat", target, graph.input("title_index", TensorProto.INT64, ["E"]), axis=0)
+    product = graph.node("Concat", product, graph.input("title_weight", TensorProto.FLOAT, ["E"]), axis=0)
+    zero = np.zeros(1, np.float32)
+    zeros = graph.node("Where", graph.mask(items), zero, zero)  # no table of words is as long as the catalogue
+    return graph.node("Mul", graph.node("ScatterElements", zeros, target, product, reduction="add"), weight)
+
+
+def _blocks(graph: _Graph, table: str, count: str, *, inputs: str) -> tuple[str, str]:
+    """Targets int64 and products float32 of the gathered blocks of a sparse table, flat."""
+    index = graph.input(f"{inputs}_index", TensorProto.INT64, [count])
+    weight = graph.input(f"{inputs}_weight", TensorProto.FLOAT, [count])
+    target = graph.node("Cast", graph.node("Gather", graph.table(f"{table}/index"), index), to=TensorProto.INT64)
+    value = graph.node("Cast", graph.node("Gather", graph.table(f"{table}/value"), index), to=TensorProto.FLOAT)
+    product = graph.node("Mul", value, graph.node("Unsqueeze", weight, [1]))
+    return graph.node("Reshape", target, [-1]), graph.node("Reshape", product, [-1])
 
 
 def _attributes(graph: _Graph, weight: str) -> str:
@@ -172,8 +188,7 @@ def _text(graph: _Graph, weight: Mapping[str, str]) -> dict[str, str]:
 def _best(graph: _Graph, parts: list[str], *, items: int) -> None:
     """Add up the contributions in order, keep the n best eligible items and what each signal gave them."""
     total = graph.node("Sum", *parts) if len(parts) > 1 else parts[0]
-    mask = graph.input("mask", TensorProto.BOOL, [items])
-    masked = graph.node("Where", mask, total, np.array(-np.inf, np.float32))
+    masked = graph.node("Where", graph.mask(items), total, np.array(-np.inf, np.float32))
     graph.node("TopK", masked, graph.input("n", TensorProto.INT64, [1]), out=("score", "index"))
     row = graph.node("Unsqueeze", "index", [0])  # [1, n]
     graph.node("Concat", *(graph.node("Gather", part, row) for part in parts), axis=0, out="signals")
@@ -185,6 +200,8 @@ def _items(arrays: Mapping[str, NDArray[Any]]) -> int:
     for name in ("factors/value", "text/value", "attributes/value", "neighbours/scale", *priors):
         if name in arrays:
             return int(arrays[name].shape[0])
+    if "catalogue/id.offset" in arrays:
+        return len(arrays["catalogue/id.offset"]) - 1
     raise ValueError("no array says how many items there are")
 
 
@@ -200,6 +217,12 @@ class _Graph:
     def input(self, name: str, kind: int, shape: list[int | str]) -> str:
         self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
         return name
+
+    def mask(self, items: int) -> str:
+        """The input ``mask``, bool[items], whoever asks for it first."""
+        if all(value.name != "mask" for value in self._inputs):
+            self.input("mask", TensorProto.BOOL, [items])
+        return "mask"
 
     def node(self, op: str, *operands: Any, out: str | Sequence[str] = "", domain: str = "", **attributes: Any) -> str:
         """Add one node and return its (first) output; operands that are not names become constants."""

@@ -1,4 +1,4 @@
-"""From float tables to 8 bits: dense rows with a scale each, and sparse rows in blocks of 16.
+"""From float tables to 8 bits: dense rows with a scale each, and sparse rows in blocks.
 
 The rule of both: ``scale = max|row| / 127`` and ``code = rint(value / scale)`` (half to even), so that a value
 comes back within half a scale. A row whose scale would be a subnormal float32 becomes all zero: engines may
@@ -46,15 +46,18 @@ def dequantize_rows(value: NDArray[np.uint8], scale: NDArray[np.float32]) -> NDA
     return (value.astype(np.float32) - np.float32(ZERO_POINT)) * scale[:, None]
 
 
-def sparse_blocks(matrix: sparse.csr_array[Any] | sparse.csr_matrix[Any]) -> dict[str, NDArray[Any]]:
-    """Codes and scales of a sparse table, each row in as many blocks of 16 entries as it needs.
+def sparse_blocks(
+    matrix: sparse.csr_array[Any] | sparse.csr_matrix[Any], *, block: int = SPARSE_BLOCK
+) -> dict[str, NDArray[Any]]:
+    """Codes and scales of a sparse table, each row in as many blocks as it needs.
 
     Args:
-        matrix: float[R, C], source-major: row j holds what item j adds to its targets.
+        matrix: float[R, C], source-major: row j holds what source j adds to its targets.
+        block: B, entries in a block.
 
     Returns:
-        ``start`` uint32[R + 1], the first block of each row; ``index`` uint16[NB, 16] (uint32 beyond 65536
-        columns); ``value`` int8[NB, 16]; ``scale`` float32[R]. Within a row entries go from the largest |code|
+        ``start`` uint32[R + 1], the first block of each row; ``index`` uint16[NB, B] (uint32 beyond 65536
+        columns); ``value`` int8[NB, B]; ``scale`` float32[R]. Within a row entries go from the largest |code|
         to the smallest, ties by index, so that cutting blocks drops the weakest. Codes of 0 are not stored;
         the end of a row's last block is filled with index 0, value 0.
 
@@ -76,12 +79,12 @@ def sparse_blocks(matrix: sparse.csr_array[Any] | sparse.csr_matrix[Any]) -> dic
     strength = np.abs(code[kept].astype(np.int16))
     order = kept[np.lexsort((table.indices[kept], -strength, row[kept]))]
     count = np.bincount(row[order], minlength=rows)
-    start = np.concatenate(([0], np.cumsum(-(-count // SPARSE_BLOCK))))
+    start = np.concatenate(([0], np.cumsum(-(-count // block))))
     rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
-    place = start[row[order]] * SPARSE_BLOCK + rank
+    place = start[row[order]] * block + rank
 
-    index = np.zeros((start[-1], SPARSE_BLOCK), np.uint16 if columns <= 1 << 16 else np.uint32)
-    blocks = np.zeros((start[-1], SPARSE_BLOCK), np.int8)
+    index = np.zeros((start[-1], block), np.uint16 if columns <= 1 << 16 else np.uint32)
+    blocks = np.zeros((start[-1], block), np.int8)
     index.reshape(-1)[place] = table.indices[order]
     blocks.reshape(-1)[place] = code[order]
     return {"start": start.astype(np.uint32), "index": index, "value": blocks, "scale": scale}

@@ -37,6 +37,7 @@ ARRAY_ORDER = (
     "neighbours/",
     "text/",
     "attributes/",
+    "lexical/",
     "popularity/",
     "boost/",
     "tokens/",

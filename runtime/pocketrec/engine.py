@@ -20,7 +20,7 @@ MAX_THREADS = 1024
 
 @dataclass(frozen=True, slots=True)
 class RankerInput:
-    """One ranking problem, prepared by the host (shape letters: H history, NB blocks, D text, I items, S signals).
+    """One ranking problem, prepared by the host (H history, NB and WB blocks, D text, E titles, I items, S signals).
 
     Attributes:
         history_index: int64[H], distinct item indices in order of first appearance; H may be 0.
@@ -28,6 +28,10 @@ class RankerInput:
         block_index: int64[NB], rows of ``neighbours/index`` that belong to the history; NB may be 0.
         block_weight: float32[NB], history weight times the scale of the block's item.
         query: float32[Q, D] with Q 0 or 1, a unit vector from :meth:`Engine.encode`.
+        lexical_index: int64[WB], rows of ``lexical/index`` that belong to the query's words; WB may be 0.
+        lexical_weight: float32[WB], the word's weight times the scale of its row.
+        title_index: int64[E], distinct items whose title the query is; E may be 0.
+        title_weight: float32[E], what the lexical signal adds for it.
         mask: bool[I], True where an item may be returned.
         weights: float32[S], the blend, one for each signal that the package holds.
         n: How many items to return, at least 1 and at most the number of True in ``mask``.
@@ -38,6 +42,10 @@ class RankerInput:
     block_index: NDArray[np.int64]
     block_weight: NDArray[np.float32]
     query: NDArray[np.float32]
+    lexical_index: NDArray[np.int64]
+    lexical_weight: NDArray[np.float32]
+    title_index: NDArray[np.int64]
+    title_weight: NDArray[np.float32]
     mask: NDArray[np.bool_]
     weights: NDArray[np.float32]
     n: int

@@ -27,6 +27,8 @@ TINY = np.float32(1e-30)
 """Added to denominators: where a history likes nothing, 0 * 1e-30 / 1e-30 is 0 and not NaN."""
 KEEP_BYTES = 64 << 20
 """A table whose float32 copy is larger than this is converted piece by piece in every call instead."""
+_SPARSE = ("neighbours/index", "neighbours/value", "lexical/index", "lexical/value")
+_PLAIN = (*_SPARSE, *(f"{name}/value" for name in PRIORS))
 PIECE = 8192
 """Rows of such a piece."""
 
@@ -153,11 +155,7 @@ class NumpyEngine:
             for name in ("factors", "text", "attributes", "tokens")
             if package.has(f"{name}/value")
         }
-        arrays = {
-            name: package.array(name)
-            for name in ("neighbours/index", "neighbours/value", *(f"{name}/value" for name in PRIORS))
-            if package.has(name)
-        }
+        arrays = {name: package.array(name) for name in _PLAIN if package.has(name)}
         # One attribute, read once a call: a close in between lets the call keep all that it began with.
         self._state: tuple[dict[str, Table], dict[str, NDArray[Any]]] | None = (tables, arrays)
 
@@ -199,7 +197,9 @@ class NumpyEngine:
         if signal == "semantic":
             return tables["text"].dot(task.query[0]) if len(task.query) else None
         if signal == "neighbours":
-            return _scatter(task, arrays) if len(task.block_index) else None
+            return _neighbours(task, arrays) if len(task.block_index) else None
+        if signal == "lexical":
+            return _lexical(task, arrays) if len(task.lexical_index) or len(task.title_index) else None
         if not len(task.history_index):
             return None
         if signal in PROFILES:
@@ -234,10 +234,30 @@ def _as_engine_error(verb: str) -> Iterator[None]:
         raise EngineError(f"the numpy engine could not {verb}: {error}") from error
 
 
-def _scatter(task: RankerInput, arrays: dict[str, NDArray[Any]]) -> F32:
-    """Sum over the history's blocks of block_weight * value, one product after another in block order."""
-    target = arrays["neighbours/index"][task.block_index].astype(np.int64)
-    product = arrays["neighbours/value"][task.block_index] * task.block_weight[:, None]
-    out = np.zeros(len(task.mask), np.float32)
-    np.add.at(out, target.ravel(), product.ravel())
+def _neighbours(task: RankerInput, arrays: dict[str, NDArray[Any]]) -> F32:
+    """Sum over the history's blocks of block_weight * value."""
+    return _scatter(*_blocks("neighbours", arrays, task.block_index, task.block_weight), len(task.mask))
+
+
+def _lexical(task: RankerInput, arrays: dict[str, NDArray[Any]]) -> F32:
+    """The same over the blocks of the query's words; then what its titles get."""
+    target, product = _blocks("lexical", arrays, task.lexical_index, task.lexical_weight)
+    return _scatter(
+        np.concatenate((target, task.title_index)), np.concatenate((product, task.title_weight)), len(task.mask)
+    )
+
+
+def _blocks(
+    table: str, arrays: dict[str, NDArray[Any]], index: NDArray[np.int64], weight: F32
+) -> tuple[NDArray[np.int64], F32]:
+    """Target items and products of some blocks of a sparse table, in block order."""
+    target = arrays[f"{table}/index"][index].astype(np.int64)
+    product: F32 = arrays[f"{table}/value"][index] * weight[:, None]
+    return target.ravel(), product.ravel()
+
+
+def _scatter(target: NDArray[np.int64], product: F32, items: int) -> F32:
+    """float32[items]: the products added up by target, one after another."""
+    out = np.zeros(items, np.float32)
+    np.add.at(out, target, product)
     return out

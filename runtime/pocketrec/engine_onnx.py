@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pocketrec.engine import RankerInput, RankerOutput
 from pocketrec.errors import EngineError, PackageError
+from pocketrec.lexicon import MAX_TITLES
 from pocketrec.manifest import COLUMN_BLOCK
 from pocketrec.onnx_guard import ExternalTable, check_model
 
@@ -31,6 +32,7 @@ _INPUTS = {
     "content": ("history_index", "history_weight"),
     "attributes": ("history_index", "history_weight"),
     "semantic": ("query",),
+    "lexical": ("lexical_index", "lexical_weight", "title_index", "title_weight"),
     "popularity": (),
     "boost": (),
 }
@@ -168,6 +170,8 @@ def _largest(package: Package, inputs: Sequence[str]) -> dict[str, tuple[int, ..
     text = signals.content or signals.semantic
     near = signals.neighbours
     blocks = min(near.budget, len(package.array("neighbours/index"))) if near else 0
+    words = signals.lexical
+    word_blocks = min(words.budget, len(package.array("lexical/index"))) if words else 0
     history = manifest.history.max_items
     shapes = {
         "history_index": (history,),
@@ -175,6 +179,10 @@ def _largest(package: Package, inputs: Sequence[str]) -> dict[str, tuple[int, ..
         "block_index": (blocks,),
         "block_weight": (blocks,),
         "query": (1, text.dim if text else 0),
+        "lexical_index": (word_blocks,),
+        "lexical_weight": (word_blocks,),
+        "title_index": (MAX_TITLES,),
+        "title_weight": (MAX_TITLES,),
         "mask": (manifest.catalogue.items,),
         "weights": (len(signals.names),),
         "n": (1,),

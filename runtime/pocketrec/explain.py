@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,10 +12,17 @@ from pocketrec import reasons
 from pocketrec.catalogue import Catalogue
 from pocketrec.engine import RankerOutput
 from pocketrec.history import Blocks, History
+from pocketrec.lexicon import WordInput
 from pocketrec.manifest import PRIORS, PROFILES
 from pocketrec.package import Package
+from pocketrec.reasons import Parts
 from pocketrec.results import Reason
 from pocketrec.wordpiece import WordPiece
+
+if TYPE_CHECKING:
+    from pocketrec.ranking import Query
+
+_ENTRIES = ("index", "value")
 
 
 class Explainer:
@@ -29,7 +39,8 @@ class Explainer:
         output: RankerOutput,
         history: History,
         blocks: Blocks,
-        tokens: NDArray[np.int64] | None,
+        query: Query | None,
+        word_input: WordInput,
         weights: NDArray[np.float32],
     ) -> list[tuple[Reason, ...]]:
         """Reasons of each shown item, strongest first.
@@ -38,7 +49,8 @@ class Explainer:
             output: K shown items.
             history: H items, as ranked.
             blocks: the neighbour blocks of the call.
-            tokens: int64 [T] of the query, or None.
+            query: the text searched for, or None.
+            word_input: the lexical blocks and titles of the call.
             weights: float32 [S], as the engine got them.
         """
         array, index = self._package.array, output.index
@@ -59,12 +71,9 @@ class Explainer:
             if signal in weight:
                 rows = self._rows(table, history.index) * history.weight[:, None]
                 raw[signal] = "item", reasons.split_text(self._rows(table, index), rows)
-        if "semantic" in weight and tokens is not None and self._tokenizer is not None:
-            words, owner = self._tokenizer.words(tokens.tolist())
-            vectors = np.zeros((len(words), self._package.text_dim), np.float32)
-            np.add.at(vectors, owner, self._rows("tokens", tokens))
-            length = float(np.linalg.norm(vectors.sum(0)))
-            raw["semantic"] = "word", reasons.split_text(self._rows("text", index), vectors / (length or 1.0))
+        if query is not None:
+            words, by_word = self._by_word(index, query, word_input)
+            raw |= {name: ("word", parts) for name, parts in by_word.items() if name in weight}
         splits = {
             name: (kind, reasons.settle(parts * weight[name], contribution[name]))
             for name, (kind, parts) in raw.items()
@@ -72,6 +81,31 @@ class Explainer:
         items = [(self._catalogue.id(i), self._catalogue.title(i)) for i in history.index.tolist()]
         priors = {name: contribution[name] for name in PRIORS if name in contribution}
         return reasons.assemble(reasons.Causes(items, words), splits, priors)
+
+    def _by_word(self, shown: NDArray[np.int64], query: Query, found: WordInput) -> tuple[list[str], dict[str, Parts]]:
+        """The words of the query, and float64 [K, W] parts of each signal that reads them, unweighted.
+
+        A word that the encoder and the word table both know is one cause.
+        """
+        words: list[str] = []
+        parts: dict[str, Parts] = {}
+        if self._tokenizer is not None and len(query.tokens):
+            words, owner = self._tokenizer.words(query.tokens.tolist())
+            vectors = np.zeros((len(words), self._package.text_dim), np.float32)
+            np.add.at(vectors, owner, self._rows("tokens", query.tokens))
+            length = float(np.linalg.norm(vectors.sum(0)))
+            parts["semantic"] = reasons.split_text(self._rows("text", shown), vectors / (length or 1.0))
+        matches = query.matches
+        if matches is not None and not matches.empty:
+            words = words + [word for word in matches.words if word not in words]
+            place = np.array([words.index(word) for word in matches.words], np.int64)
+            targets, values = (self._package.array(f"lexical/{part}")[found.blocks.index] for part in _ENTRIES)
+            owned = replace(found.blocks, owner=place[matches.owner[found.blocks.owner]])
+            parts["lexical"] = reasons.split_neighbours(shown, owned, targets, values, len(words))
+            titled = dict(zip(found.title_index.tolist(), found.title_weight.tolist(), strict=True))
+            for row, item in enumerate(shown.tolist()):  # a title is all its words
+                parts["lexical"][row, place] += titled.get(item, 0.0) / len(place)
+        return words, {name: np.pad(part, ((0, 0), (0, len(words) - part.shape[1]))) for name, part in parts.items()}
 
     def _rows(self, table: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32 [R, D]: dequantized rows of a dense table."""

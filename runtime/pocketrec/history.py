@@ -145,12 +145,12 @@ def _pairs(history: HistoryLike) -> Iterable[tuple[str, float]]:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """The blocks of the neighbour table that a history touches, in history order.
+    """The blocks of a sparse table that a history or a query touches, in its order.
 
     Attributes:
         index: int64 [N], rows of the block table.
-        weight: float32 [N], history weight times the scale of the block's source row.
-        owner: int64 [N], the position in the history that a block belongs to.
+        weight: float32 [N], the weight of the history item or word, times the scale of its row.
+        owner: int64 [N], the position in the history or query that a block belongs to.
         truncated: whether the budget left blocks out.
     """
 
@@ -160,25 +160,36 @@ class Blocks:
     truncated: bool
 
 
-def gather_blocks(history: History, start: NDArray[np.uint32], scale: NDArray[np.float32], *, budget: int) -> Blocks:
-    """The blocks of every history item; beyond ``budget`` the weakest items lose theirs first.
+NO_BLOCKS = Blocks(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), False)
+
+
+def gather_blocks(
+    index: NDArray[np.int64],
+    weight: NDArray[np.float32],
+    start: NDArray[np.uint32],
+    scale: NDArray[np.float32],
+    *,
+    budget: int,
+) -> Blocks:
+    """The blocks of some rows of a sparse table; beyond ``budget`` the weakest rows lose theirs first.
 
     Args:
-        history: H items.
-        start: uint32 [I + 1], the first block of each row.
-        scale: float32 [I], the scale of each row.
-        budget: the most blocks of one call. Items give up blocks in the order in which a long history is
+        index: int64 [H], rows: the history items, or the words of a query.
+        weight: float32 [H], of each of them.
+        start: uint32 [R + 1], the first block of each row.
+        scale: float32 [R], the scale of each row.
+        budget: the most blocks of one call. Rows give up blocks in the order in which a long history is
             cut: smallest absolute weight, then the least recent; inside a row the weakest entries come last.
     """
-    first = start[history.index].astype(np.int64)
-    count = start[history.index + 1].astype(np.int64) - first
+    first = start[index].astype(np.int64)
+    count = start[index + 1].astype(np.int64) - first
     truncated = bool(count.sum() > budget)
     if truncated:
-        order = np.lexsort((-np.arange(len(count)), -np.abs(history.weight)))
+        order = np.lexsort((-np.arange(len(count)), -np.abs(weight)))
         before = np.cumsum(count[order]) - count[order]
         count[order] = np.clip(budget - before, 0, count[order])
     total = int(count.sum())
     offset = np.cumsum(count) - count
     owner = np.repeat(np.arange(len(count)), count)
-    index = np.arange(total) + (first - offset)[owner]
-    return Blocks(index, (history.weight * scale[history.index])[owner], owner, truncated)
+    block = np.arange(total) + (first - offset)[owner]
+    return Blocks(block, (weight * scale[index])[owner], owner, truncated)

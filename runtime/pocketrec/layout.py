@@ -1,8 +1,9 @@
 """Which arrays a package holds: their dtypes, shapes and values, as one table.
 
 A shape is written in symbols. Some are fixed by the manifest (I items, names of a category, d factor width, D text
-width, A attribute width, B block entries), the others (bytes of a blob, T tokens, NB blocks) by the first array that
-has them; each symbol must have the same length everywhere. Arrays not in the table are passed through unchecked.
+width, A attribute width, B and LB block entries), the others (bytes of a blob, T tokens, W words, NB and WB blocks)
+by the first array that has them; each symbol must have the same length everywhere. Arrays not in the table are passed
+through unchecked.
 """
 
 from __future__ import annotations
@@ -66,6 +67,15 @@ def _prior(name: str) -> Group:
     return Group(lambda m: name in m.signals, {f"{name}/value": Rule(("float32",), ("I",), ("prior", ""))})
 
 
+def _sparse(prefix: str, rows: str, blocks: str, entries: str) -> dict[str, Rule]:
+    return {
+        f"{prefix}/start": Rule(("uint32",), (f"{rows}+1",), ("ascending", blocks)),
+        f"{prefix}/index": Rule(("uint16", "uint32"), (blocks, entries), ("below", "I")),
+        f"{prefix}/value": Rule(("int8",), (blocks, entries)),
+        f"{prefix}/scale": Rule(("float32",), (rows,), ("scale", "")),
+    }
+
+
 GROUPS = (
     Group(
         lambda m: True,
@@ -74,21 +84,27 @@ GROUPS = (
     Group(lambda m: "factors" in m.signals, _dense("factors", "I", "d")),
     Group(
         lambda m: "neighbours" in m.signals,
-        {
-            "neighbours/start": Rule(("uint32",), ("I+1",), ("ascending", "NB")),
-            "neighbours/index": Rule(("uint16", "uint32"), ("NB", "B"), ("below", "I")),
-            "neighbours/value": Rule(("int8",), ("NB", "B")),
-            "neighbours/scale": Rule(("float32",), ("I",), ("scale", "")),
-        },
+        _sparse("neighbours", "I", "NB", "B"),
     ),
     Group(lambda m: "content" in m.signals or "semantic" in m.signals, _dense("text", "I", "D")),
     Group(lambda m: "attributes" in m.signals, _dense("attributes", "I", "A")),
+    Group(
+        lambda m: "lexical" in m.signals,
+        _strings("lexical/word", "W", lookup=False)
+        | _sparse("lexical", "W", "WB", "LB")
+        | {
+            "lexical/title.hash": Rule(("uint32",), ("K",)),
+            "lexical/title.item": Rule(("uint16", "uint32"), ("K",), ("below", "I")),
+        },
+    ),
     *map(_prior, PRIORS),
     Group(
         lambda m: m.encoder is not None,
-        _dense("tokens", "T", "D")
-        | _strings("tokenizer/vocab", "T", lookup=True)
-        | {  # what they say is checked by the tokenizer
+        _dense("tokens", "T", "D") | _strings("tokenizer/vocab", "T", lookup=True),
+    ),
+    Group(
+        lambda m: m.encoder is not None or "lexical" in m.signals,
+        {  # what they say is checked by `pocketrec.characters`
             "tokenizer/class.start": Rule(("uint32",), ("class runs",)),
             "tokenizer/class.value": Rule(("uint8",), ("class runs",)),
             "tokenizer/map.code": Rule(("uint32",), ("map rows",)),
@@ -168,6 +184,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
         lengths["B"] = signals.neighbours.block
     if signals.attributes:
         lengths["A"] = signals.attributes.dim
+    if signals.lexical:
+        lengths["LB"] = signals.lexical.block
     if signals.semantic and not encoder:
         raise PackageError("manifest: signals.semantic needs an encoder")
     text = {"signals.content": signals.content, "signals.semantic": signals.semantic, "encoder": encoder}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from pocketrec.analyzer import ANALYZER
 from pocketrec.archive import MAX_ENTRIES, check_name
 from pocketrec.checked_json import LARGEST_INTEGER, JsonObject, load_object
 from pocketrec.errors import PackageError
@@ -21,13 +22,17 @@ from pocketrec.errors import PackageError
 FORMAT = 1
 MAX_MANIFEST_BYTES = 16 << 20
 SPARSE_BLOCK = 16
-"""Entries in a block of a sparse table."""
+"""Entries in a block of the neighbours."""
+LEXICAL_BLOCK = 4
+"""Entries in a block of the words: most words are in one or two items, and blocks of 16 would be empty space."""
 COLUMN_BLOCK = 64
 """Columns of a quantized query that share one scale; the width of a dense table is a multiple of it."""
-SIGNALS = ("factors", "neighbours", "content", "attributes", "semantic", "popularity", "boost")
+SIGNALS = ("factors", "neighbours", "content", "attributes", "semantic", "lexical", "popularity", "boost")
 """All signals, in the order in which their contributions are added."""
 HISTORY_SIGNALS = ("factors", "neighbours", "content", "attributes")
-"""The signals that depend on the history, so that their weight may have a power."""
+"""The signals that depend on the history, so that their weight may have a power of its size."""
+POWER_SIGNALS = (*HISTORY_SIGNALS, "lexical")
+"""The signals whose weight may have a power: of the history's size, or of the size of the query's words."""
 PROFILES = {"content": "text", "attributes": "attributes"}
 """Signals that compare an item's row of a table with the weighted sum of the history's rows, and that table."""
 PRIORS = ("popularity", "boost")
@@ -120,6 +125,16 @@ class AttributeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LexicalSettings:
+    """Words by ``analyzer``; sparse blocks of ``block`` entries, at most ``budget`` a call; ``title`` for a title."""
+
+    analyzer: str
+    block: int
+    budget: int
+    title: float
+
+
+@dataclass(frozen=True, slots=True)
 class PriorSettings:
     """A prior has no settings."""
 
@@ -133,6 +148,7 @@ class Signals:
     content: TextSettings | None = None
     attributes: AttributeSettings | None = None
     semantic: TextSettings | None = None
+    lexical: LexicalSettings | None = None
     popularity: PriorSettings | None = None
     boost: PriorSettings | None = None
 
@@ -150,7 +166,7 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class BlendTerm:
-    """A signal counts ``weight * (sum |c|) ** -power``."""
+    """A signal counts ``weight * size ** -power``; the size is sum |c|, or that of the query's words."""
 
     weight: float
     power: float
@@ -316,7 +332,7 @@ def _signals(o: JsonObject) -> Signals:
             raise PackageError(f"manifest: signals.{name[:80]} is unknown to this runtime: update pocketrec")
     factors, neighbours = o.object_or_none("factors"), o.object_or_none("neighbours")
     content, semantic = o.object_or_none("content"), o.object_or_none("semantic")
-    attributes = o.object_or_none("attributes")
+    attributes, lexical = o.object_or_none("attributes"), o.object_or_none("lexical")
     popularity, boost = o.object_or_none("popularity"), o.object_or_none("boost")
     return Signals(
         factors=None if factors is None else _factors(factors),
@@ -324,6 +340,7 @@ def _signals(o: JsonObject) -> Signals:
         content=None if content is None else TextSettings(content.dim("dim")),
         semantic=None if semantic is None else TextSettings(semantic.dim("dim")),
         attributes=None if attributes is None else AttributeSettings(attributes.dim("dim")),
+        lexical=None if lexical is None else _lexical(lexical),
         popularity=None if popularity is None else PriorSettings(),
         boost=None if boost is None else PriorSettings(),
     )
@@ -337,6 +354,15 @@ def _neighbours(o: JsonObject) -> NeighbourSettings:
     return NeighbourSettings(o.integer("block", SPARSE_BLOCK, SPARSE_BLOCK), o.integer("budget", 1))
 
 
+def _lexical(o: JsonObject) -> LexicalSettings:
+    return LexicalSettings(
+        analyzer=o.choice("analyzer", (ANALYZER,)),
+        block=o.integer("block", LEXICAL_BLOCK, LEXICAL_BLOCK),
+        budget=o.integer("budget", 1),
+        title=o.number("title", 0, 1e6),
+    )
+
+
 def _blend(o: JsonObject, signals: Signals) -> Mapping[str, BlendTerm]:
     terms = {}
     for name in o.value:
@@ -345,7 +371,7 @@ def _blend(o: JsonObject, signals: Signals) -> Mapping[str, BlendTerm]:
     for name in signals.names:
         if name in o.value:
             term = o.object(name)
-            highest = 10 if name in HISTORY_SIGNALS else 0
+            highest = 10 if name in POWER_SIGNALS else 0
             terms[name] = BlendTerm(term.number("weight", -1e6, 1e6), term.number("power", 0, highest))
     return MappingProxyType(terms)
 

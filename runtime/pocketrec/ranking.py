@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from pocketrec.catalogue import Catalogue
 from pocketrec.engine import Engine, RankerInput, RankerOutput
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.explain import Explainer
-from pocketrec.history import Blocks, History, gather_blocks
+from pocketrec.history import NO_BLOCKS, Blocks, History, gather_blocks
+from pocketrec.lexicon import Lexicon, Matches, WordInput
 from pocketrec.manifest import HISTORY_SIGNALS
 from pocketrec.package import Package
 from pocketrec.results import Reason, Recommendation, Results
@@ -21,20 +22,26 @@ from pocketrec.wordpiece import WordPiece
 SMALLEST_HISTORY = 1e-30
 """Histories that weigh less are taken to weigh this, so that no power of their weight overflows."""
 LARGEST_WEIGHT = float(np.finfo(np.float32).max)
-_NO_BLOCKS = Blocks(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), False)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A text as the encoder reads it.
+    """A text as the encoder and the word table read it.
 
     Attributes:
-        tokens: int64 [T], at most as many as the package reads.
-        truncated: whether some were cut off.
+        tokens: int64 [T], at most as many as the package reads; none without an encoder.
+        matches: what its words find; None without a word table.
+        truncated: whether some of it was cut off.
     """
 
     tokens: NDArray[np.int64]
+    matches: Matches | None
     truncated: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to rank by."""
+        return not len(self.tokens) and (self.matches is None or self.matches.empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Call:
         task: what was asked for.
         blocks: neighbour blocks of the history.
         vector: float32 [Q, D], Q 0 or 1: the query.
+        words: lexical blocks and titles of the query.
         weights: float32 [S], as the engine reads them.
         eligible: how many items may be in the list.
         truncated: whether anything was cut to the package's limits.
@@ -76,6 +84,7 @@ class Call:
     task: Task
     blocks: Blocks
     vector: NDArray[np.float32]
+    words: WordInput
     weights: NDArray[np.float32]
     eligible: int
     truncated: bool
@@ -84,8 +93,16 @@ class Call:
 class Ranker:
     """Ranks with an engine. Holds no state of a call, so that threads may share it."""
 
-    def __init__(self, package: Package, engine: Engine, catalogue: Catalogue, tokenizer: WordPiece | None) -> None:
+    def __init__(
+        self,
+        package: Package,
+        engine: Engine,
+        catalogue: Catalogue,
+        tokenizer: WordPiece | None,
+        lexicon: Lexicon | None = None,
+    ) -> None:
         self._package = package
+        self._lexicon = lexicon
         self._engine = engine
         self._catalogue = catalogue
         self._signals = package.manifest.signals.names
@@ -111,27 +128,26 @@ class Ranker:
         weights = self._weights(task)
         blocks = self._blocks(history)
         vector = np.zeros((0, self._package.text_dim), np.float32)
+        words = WordInput.none()
+        if self._lexicon is not None and query is not None and query.matches is not None:
+            term = self._package.manifest.blend[task.mode].get("lexical")
+            words = self._lexicon.gather(query.matches, power=term.power if term else 0.0)
+            if not len(query.tokens):  # nothing else tells items apart: what no word leads to is no answer
+                task = replace(task, mask=task.mask & self._lexicon.reached(words))
         eligible = int(np.count_nonzero(task.mask))
-        if query is not None and task.k and eligible:
+        if query is not None and len(query.tokens) and task.k and eligible:
             vector = self._engine.encode(query.tokens)[None, :]
-        truncated = history.truncated or blocks.truncated or (query is not None and query.truncated)
-        return Call(task, blocks, vector, weights, eligible, truncated)
+        truncated = any((history.truncated, blocks.truncated, words.blocks.truncated, query and query.truncated))
+        return Call(task, blocks, vector, words, weights, eligible, truncated)
+
+    def prepare(self, task: Task, *, n: int) -> RankerInput:
+        """The engine's call for the n best items of a task, n at least 1: for who measures signals one by one."""
+        return _input(self._prepare(task), n)
 
     def _pool(self, call: Call, n: int) -> RankerOutput:
         """The n best items by score, 1 <= n <= ``call.eligible``: the engine's."""
         task = call.task
-        output = self._engine.rank(
-            RankerInput(
-                history_index=task.history.index,
-                history_weight=task.history.weight,
-                block_index=call.blocks.index,
-                block_weight=call.blocks.weight,
-                query=call.vector,
-                mask=task.mask,
-                weights=call.weights,
-                n=n,
-            )
-        )
+        output = self._engine.rank(_input(call, n))
         if len(output.index) != n or not np.isfinite(output.score).all() or not np.isfinite(output.signals).all():
             if task.weights:
                 raise UsageError(f"with weights {dict(task.weights)!r:.200} the scores overflow; use smaller ones")
@@ -142,8 +158,8 @@ class Ranker:
         """Arrays as the values that callers see, with reasons where they were asked for."""
         why: Sequence[tuple[Reason, ...]] = [()] * len(shown.index)
         if call.task.explain:
-            tokens = None if call.task.query is None else call.task.query.tokens
-            why = self._explainer.reasons(shown, call.task.history, call.blocks, tokens, call.weights)
+            task = call.task
+            why = self._explainer.reasons(shown, task.history, call.blocks, task.query, call.words, call.weights)
         columns = shown.signals.T.tolist()
         return tuple(
             Recommendation(
@@ -157,29 +173,49 @@ class Ranker:
         )
 
     def _weights(self, task: Task) -> NDArray[np.float32]:
-        """float32 [S]: the weight of each signal times its power of the history's size."""
+        """float32 [S]: the weight of each signal times its power of the size of the history or of the query's words."""
         override = {} if task.weights is None else task.weights
         if not isinstance(override, Mapping):
             raise UsageError(f"weights is a mapping of signal to number; got {type(override).__name__}")
         unknown = [name for name in override if name not in self._signals]
         if unknown:
             raise UsageError(f"unknown signal {unknown[0]!r}; this package has {', '.join(self._signals)}")
-        size = max(float(np.abs(task.history.weight).sum()), SMALLEST_HISTORY)
+        history = max(float(np.abs(task.history.weight).sum()), SMALLEST_HISTORY) if len(task.history.index) else 1.0
+        query = 1.0 if task.query is None or task.query.matches is None else task.query.matches.size
+        size = dict.fromkeys(HISTORY_SIGNALS, history) | {"lexical": query}
         terms = self._package.manifest.blend[task.mode]
         values = []
         for name in self._signals:
             term = terms.get(name)
             weight = _finite(name, override[name]) if name in override else term.weight if term else 0.0
-            power = term.power if term and name in HISTORY_SIGNALS and len(task.history.index) else 0.0
-            values.append(weight * size**-power)
+            values.append(weight * size.get(name, 1.0) ** -(term.power if term else 0.0))
         return np.array([max(-LARGEST_WEIGHT, min(LARGEST_WEIGHT, value)) for value in values], np.float32)
 
     def _blocks(self, history: History) -> Blocks:
-        settings = self._package.manifest.signals.neighbours
+        settings, array = self._package.manifest.signals.neighbours, self._package.array
         if settings is None or not len(history.index):
-            return _NO_BLOCKS
-        array = self._package.array
-        return gather_blocks(history, array("neighbours/start"), array("neighbours/scale"), budget=settings.budget)
+            return NO_BLOCKS
+        table = array("neighbours/start"), array("neighbours/scale")
+        return gather_blocks(history.index, history.weight, *table, budget=settings.budget)
+
+
+def _input(call: Call, n: int) -> RankerInput:
+    """The call as the engine reads it."""
+    task, words = call.task, call.words
+    return RankerInput(
+        history_index=task.history.index,
+        history_weight=task.history.weight,
+        block_index=call.blocks.index,
+        block_weight=call.blocks.weight,
+        query=call.vector,
+        lexical_index=words.blocks.index,
+        lexical_weight=words.blocks.weight,
+        title_index=words.title_index,
+        title_weight=words.title_weight,
+        mask=task.mask,
+        weights=call.weights,
+        n=n,
+    )
 
 
 def _finite(signal: str, weight: object) -> float:

@@ -17,6 +17,7 @@ from pocketrec.engine import Engine, open_engine
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.filters import Filter
 from pocketrec.history import NOTHING_KNOWN, History, HistoryLike, ItemId, resolve
+from pocketrec.lexicon import Lexicon
 from pocketrec.package import Package, Verify
 from pocketrec.profile import Profile
 from pocketrec.ranking import Query, Ranker, Task, check_k
@@ -40,7 +41,8 @@ class Recommender:
         self.catalogue = Catalogue(package)
         manifest = package.manifest
         self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
-        self._ranker = Ranker(package, engine, self.catalogue, self._tokenizer)
+        self._lexicon = Lexicon(package) if manifest.signals.lexical else None
+        self._ranker = Ranker(package, engine, self.catalogue, self._tokenizer, self._lexicon)
         self._gate = threading.Condition()
         self._running = 0
         self._closed = False
@@ -108,11 +110,14 @@ class Recommender:
         strict: bool = False,
         now: float | None = None,
     ) -> Results:
-        """The items whose text is nearest in meaning to ``text``; a history makes the order personal.
+        """The items whose text is nearest to ``text`` by words and meaning; a history makes the order personal.
+
+        An item whose title is ``text`` comes first. A package without a text encoder finds only items that one of the
+        words leads to.
 
         Args:
-            text: the query. One without any word gives an empty result; what exceeds the package's token
-                limit is cut off and reported in ``Results.truncated``.
+            text: the query; a word may have a slip, and the last be unfinished. One without any word gives an empty
+                result; what exceeds the package's limits is cut off and reported in ``Results.truncated``.
             k: how many; all eligible items if there are fewer.
             history: as in :meth:`recommend`; its items may appear in the result.
             profile: as in :meth:`recommend`; its items may appear in the result.
@@ -124,14 +129,14 @@ class Recommender:
             now: as in :meth:`recommend`.
 
         Raises:
-            PackageError: the package holds no text encoder.
+            PackageError: the package holds neither a text encoder nor words.
             UsageError: as in :meth:`recommend`.
         """
         with self._call():
-            query = self._encode(text)
+            query = self._query(text)
             known = self._resolve(history, strict, profile=profile, now=now)
             mask = self._mask(filter, exclude)
-            if not len(query.tokens):
+            if query.empty:
                 check_k(k)
                 return Results((), known.unknown, query.truncated)
             return self._ranker.rank(Task("search", known, query, mask, k, weights, explain))
@@ -220,7 +225,9 @@ class Recommender:
             PackageError: the package holds no text encoder.
         """
         with self._call():
-            return self.engine.encode(self._encode(text).tokens)
+            if self._tokenizer is None:
+                raise PackageError("this package holds no text encoder; build it with an items table")
+            return self.engine.encode(self._query(text).tokens)
 
     # ------------------------------------------------------------- life cycle
 
@@ -284,15 +291,21 @@ class Recommender:
                 mask[index] = False
         return mask
 
-    def _encode(self, text: str) -> Query:
+    def _query(self, text: str) -> Query:
+        """The text as encoder and word table read it."""
         encoder = self.package.manifest.encoder
-        if self._tokenizer is None or encoder is None:
-            raise PackageError("this package holds no text encoder; build it with an items table to search")
+        if encoder is None and self._lexicon is None:
+            raise PackageError("this package holds no texts; build it with an items table to search")
         if not isinstance(text, str):
             raise UsageError(f"a query is a string; got {type(text).__name__}")
-        tokens = self._tokenizer.tokenize(text, max_tokens=encoder.max_tokens + 1)
-        cut = len(tokens) > encoder.max_tokens or len(text) > MAX_CHARACTERS
-        return Query(np.array(tokens[: encoder.max_tokens], np.int64), cut)
+        tokens: list[int] = []
+        cut = len(text) > MAX_CHARACTERS
+        if self._tokenizer is not None and encoder is not None:
+            tokens = self._tokenizer.tokenize(text, max_tokens=encoder.max_tokens + 1)
+            cut |= len(tokens) > encoder.max_tokens
+            tokens = tokens[: encoder.max_tokens]
+        matches = None if self._lexicon is None else self._lexicon.match(text)
+        return Query(np.array(tokens, np.int64), matches, cut or (matches is not None and matches.truncated))
 
 
 def open_package(
