@@ -226,7 +226,7 @@ def test_items_alone_make_a_search_package(frames, teacher, tmp_path):
     report = build(items=frames[1], out=tmp_path / "s.pocketrec", teacher=teacher, quiet=True)
     assert report.comparison is None
     with pocketrec.open(tmp_path / "s.pocketrec") as rec:
-        assert rec.package.manifest.signals.names == ("content", "semantic")
+        assert rec.package.manifest.signals.names == ("content", "semantic", "lexical")
         assert len(rec.search("mint tea", k=3)) == 3
         assert len(rec.similar("tea-1", k=3)) == 3
         assert len(rec.recommend(["tea-1"], k=3)) == 3

@@ -118,7 +118,7 @@ def test_the_items_table_gives_ids_titles_and_search(als: Any, tmp_path: Path) -
     assert cli.main(list(map(str, [*words, "--alpha", 7, "--no-search"]))) == 0
     with pocketrec.open(out) as recommender:
         assert recommender.recommend(["film-1"])[0].title.startswith("Sea")
-        with pytest.raises(pocketrec.PackageError, match="no text encoder"):
+        with pytest.raises(pocketrec.PackageError, match="holds no texts"):
             recommender.search("sea")
     assert cli.main(list(map(str, [*words, "--overwrite"]))) == 0
     with pocketrec.open(out) as recommender:

@@ -67,6 +67,7 @@ def assemble(
     teacher: Teacher | None,
     name: str,
     about: Mapping[str, Any],
+    search: bool = True,
 ) -> Parts:
     """The parts of a package, without metrics and golden cases.
 
@@ -78,8 +79,9 @@ def assemble(
         teacher: who encoded the items; None exactly where ``student`` is.
         name: of the package.
         about: the manifest's ``input``, ``data`` and ``seed``.
+        search: whether the words of titles and texts can be searched.
     """
-    words = lexical_arrays(items, budget=lexical_budget(len(items)))
+    words = lexical_arrays(items, budget=lexical_budget(len(items))) if search else {}
     blend = _blends(model, semantic=student is not None, lexical=bool(words))
     used = {signal for terms in blend.values() for signal in terms}
     arrays = _catalogue(items)

@@ -110,6 +110,7 @@ def pack(
                 teacher=None if texts is None else texts.teacher,
                 name=name or path.name.removesuffix(".pocketrec"),
                 about=_about(own, data_license, attribution, seed),
+                search=search,
             )
             finish(parts, metrics={}).write(path, overwrite=overwrite)
     with Package.open(path) as package:
