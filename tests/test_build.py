@@ -388,3 +388,55 @@ def test_a_package_evaluated_without_a_split_is_refused(built, frames, tmp_path)
     write_split(make_split(rows, seed=0, test=0.2), tmp_path / "s.csv")
     with pytest.raises(DataError, match="was built without one"):
         evaluate(built[0] / "x.pocketrec", frames[0], split=tmp_path / "s.csv")
+
+
+@pytest.fixture(scope="module")
+def rated():
+    """Everybody rates 20 of 30 items: 5 on the own side of the two groups, 1 or 2 on the other."""
+    rng = np.random.default_rng(2)
+    rows = [
+        (f"u{user}", f"{('tea', 'novel')[item // 15]}-{item}", 5 if user % 2 == item // 15 else 1 + int(item % 2))
+        for user in range(60)
+        for item in rng.choice(30, 20, replace=False)
+    ]
+    return pd.DataFrame(rows, columns=["user", "item", "rating"])
+
+
+def test_ratings_make_a_package_that_predicts_them(rated, tmp_path, capsys):
+    report = build(rated, out=tmp_path / "x.pocketrec")
+    assert "fitting 1,200 ratings" in capsys.readouterr().err
+    with pocketrec.open(tmp_path / "x.pocketrec") as rec:
+        low, high = rec.predict([("tea-1", 1), ("novel-20", 5), ("tea-3", 2)], ["tea-2", "novel-22"])
+        assert (round(high), low < 2.5) == (5, True)
+        assert 2.5 < rec.predict([], ["tea-2"])[0] < 4
+    ratings = json.loads(json.dumps(report.as_dict()))["ratings"]
+    assert ratings["rmse"]["package"] < 0.5 < 1.5 < ratings["rmse"]["biases"]
+    assert report.facts["metrics"]["rating_rmse"] == ratings["rmse"]
+    assert len(ratings["curve"]) == ratings["settings"]["epochs"]
+    assert any(line.startswith("RMSE on 120 held-out ratings: package 0.") for line in report.lines())
+    verified = verify_package(tmp_path / "x.pocketrec")["engines"]
+    assert all(engine["ok"] for engine in verified.values())
+
+
+def test_prediction_is_left_out_where_it_is_not_wanted_or_means_nothing(rated, tmp_path):
+    sizes = []
+    for name, options in (("a", {}), ("b", {"predict": False}), ("c", {"value": "count"})):
+        report = build(rated, out=tmp_path / f"{name}.pocketrec", quiet=True, **options)
+        assert ("ratings" in report.facts["parts"]) == (name == "a")
+        assert (report.ratings is None) == (name != "a")
+        sizes.append(report.facts["bytes"])
+    assert sizes[0] > sizes[1]
+
+
+def test_with_a_split_only_the_train_users_ratings_teach(rated, tmp_path):
+    write_split(make_split(read_interactions(rated), seed=0, test=0.2, validation=0.2), tmp_path / "s.csv")
+    split = pd.read_csv(tmp_path / "s.csv")
+    held_out = set(split.loc[split["part"] != "train", "user"])
+    changed = rated.assign(rating=rated["rating"].where(~rated["user"].isin(held_out) | (rated["rating"] > 3), 3))
+    packages = []
+    for name, frame in (("a", rated), ("b", changed)):
+        build(frame, out=tmp_path / f"{name}.pocketrec", split=tmp_path / "s.csv", quiet=True)
+        with pocketrec.open(tmp_path / f"{name}.pocketrec") as rec:
+            packages.append([bytes(rec.package.blob(f"ratings/{part}")) for part in ("value", "bias", "spread")])
+    assert held_out
+    assert packages[0] == packages[1]

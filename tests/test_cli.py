@@ -147,6 +147,7 @@ COMMANDS = (
     "recommend",
     "search",
     "similar",
+    "predict",
     "inspect",
     "verify",
     "demo",

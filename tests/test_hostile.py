@@ -171,9 +171,10 @@ def test_size_that_is_not_the_archives(good: bytes) -> None:
 
 def test_entry_that_is_not_in_the_archive(good: bytes) -> None:
     extra = {"name": "x", "role": "document", "size": 0, "sha256": "0" * 64}
+    listed = len(manifest_of(good)["entries"])
     refused(
         edited(good, lambda m: m["entries"].append(extra)),
-        "lists 51 entries, the archive has 50 beside it",
+        f"lists {listed + 1} entries, the archive has {listed} beside it",
     )
 
 
@@ -384,7 +385,7 @@ def test_any_bytes_anywhere_in_the_frame(good: bytes, patches: list[tuple[float,
 
 
 def test_every_key_is_needed(good: bytes) -> None:
-    optional = {"encoder", "signals", "catalogue.attributes", "input.positive", "input.split_sha256"}
+    optional = {"encoder", "ratings", "signals", "catalogue.attributes", "input.positive", "input.split_sha256"}
 
     def keys(value: dict[str, Any], prefix: str = "") -> list[str]:
         inner = [k for key in value if isinstance(value[key], dict) for k in keys(value[key], f"{prefix}{key}.")]

@@ -52,6 +52,9 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
     arrays |= word_arrays(WORDS, np.array(IMPACTS), TITLES)
     arrays["popularity/value"] = np.array([1, 0.5, 0.25, 0.5, 0], np.float32)
     arrays["boost/value"] = np.array([0, 0, 0.5, 0, -0.5], np.float32)
+    arrays["ratings/value"], arrays["ratings/scale"] = quantize_rows(rng.standard_normal((ITEMS, 3)).astype(np.float32))
+    arrays["ratings/bias"] = np.array([0.5, 0, -0.5, 0, 0.25], np.float32)
+    arrays["ratings/spread"] = np.array([[0.1, 0.2, 0.3], [0, 0.1, -0.1]], np.float32)
     arrays |= string_table("tokenizer/vocab", VOCAB, lookup=True)
     arrays["tokenizer/class.start"] = np.array([0, ord(" "), ord(" ") + 1], np.uint32)
     arrays["tokenizer/class.value"] = np.array([0, 2, 0], np.uint8)  # a space is a space, all else is kept
@@ -79,6 +82,8 @@ def tiny_manifest() -> dict[str, Any]:
     }
     manifest = manifest_by_hand(signals, blend, tiny_arrays(), graphs={})
     listed = [{"name": name, "kind": kind} for name, (kind, _) in ATTRIBUTES.items()]
+    scale = {"dim": 3, "low": 1.0, "high": 5.0, "mean": 3.5}
+    manifest["ratings"] = scale | {"regularization": 0.5, "bias_regularization": 2.0}
     manifest["catalogue"]["attributes"] = [*listed, {"name": "color", "kind": "category", "values": len(COLORS)}]
     return manifest
 

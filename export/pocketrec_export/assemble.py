@@ -6,15 +6,16 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pocketrec import __version__
-from pocketrec.inspection import GOLDEN, golden_case
+from pocketrec.inspection import GOLDEN, golden_case, predicted_case
 from pocketrec.manifest import FORMAT, HISTORY_SIGNALS, SIGNALS, SPARSE_BLOCK, BlendTerm
+from pocketrec.ratings import RatingTables
 from pocketrec.recommender import Recommender, open_package
 
 from pocketrec_export.blend import to_manifest
@@ -68,6 +69,7 @@ def assemble(
     name: str,
     about: Mapping[str, Any],
     search: bool = True,
+    ratings: RatingTables | None = None,
 ) -> Parts:
     """The parts of a package, without metrics and golden cases.
 
@@ -80,6 +82,7 @@ def assemble(
         name: of the package.
         about: the manifest's ``input``, ``data`` and ``seed``.
         search: whether the words of titles and texts can be searched.
+        ratings: what predicts ratings of the items, None for a package without.
     """
     words = lexical_arrays(items, budget=lexical_budget(len(items))) if search else {}
     blend = _blends(model, semantic=student is not None, lexical=bool(words))
@@ -118,6 +121,8 @@ def assemble(
             "teacher_sha256": teacher.sha256,
             "teacher_recipe": dict(teacher.recipe),
         }
+    if ratings is not None:
+        arrays |= {f"ratings/{name}": getattr(ratings, name) for name in ("value", "scale", "bias", "spread")}
     graphs: dict[str, Any] = {"ranker": "graphs/ranker.onnx", "encoder": None, "min_onnxruntime": MIN_ONNXRUNTIME}
     files = {"graphs/ranker.onnx": ("graph", ranker_graph(signals, arrays=arrays))}
     if encoder is not None:
@@ -132,6 +137,7 @@ def assemble(
         "signals": {signal: signals[signal] for signal in SIGNALS if signal in signals},
         "blend": blend,
         "encoder": encoder,
+        "ratings": None if ratings is None else asdict(ratings.settings),
         "graphs": {"onnx": graphs},
         "metrics": {},
         **about,
@@ -213,6 +219,11 @@ def _golden_cases(recommender: Recommender) -> Iterator[dict[str, Any]]:
     if {"semantic", "lexical"} & set(recommender.package.manifest.signals):
         for index in draw(5):
             yield golden_case(recommender, "search", catalogue.title(index))
+    scale = recommender.package.manifest.ratings
+    if scale is not None:
+        for count in (0, 1, 10, 30):
+            rated = [[catalogue.id(index), float(rng.uniform(scale.low, scale.high))] for index in draw(count)]
+            yield predicted_case(recommender, rated, [catalogue.id(index) for index in draw(10)])
 
 
 def _model_card(manifest: Mapping[str, Any]) -> str:

@@ -60,6 +60,12 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
         metavar="N",
         help="two items become neighbours only if N users chose both; protects single users (default 2)",
     )
+    model.add_argument(
+        "--no-predict",
+        dest="predict",
+        action="store_false",
+        help="leave out what predicts ratings: 40 bytes an item",
+    )
     model.add_argument("--teacher", metavar="T", help="a Sentence-Transformers folder or hub id (default: MiniLM-L6)")
     model.add_argument("--seed", type=int, default=0, help="the same seed and threads give the same bytes (default 0)")
     model.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all there are)")
@@ -95,6 +101,7 @@ def _build(args: argparse.Namespace) -> int:
         trials=args.trials,
         signals=[name.strip() for name in args.signals.split(",")] if args.signals else None,
         min_users=args.min_users,
+        predict=args.predict,
         teacher=args.teacher,
         seed=args.seed,
         threads=args.threads,

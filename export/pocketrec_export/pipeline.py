@@ -1,4 +1,4 @@
-"""The whole export, in order: read, split, encode, fit, blend, distill, quantize, graphs, package, report."""
+"""The whole export, in order: read, split, encode, fit, blend, ratings, distill, quantize, graphs, package, report."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from pocketrec_export.learning import Learning
 from pocketrec_export.page.answers import sample_answers
 from pocketrec_export.presets import PRESETS, SIGNALS, Preset
 from pocketrec_export.progress import Progress, Run
+from pocketrec_export.rating_stage import RatingFit, fit_ratings, ratings_of
 from pocketrec_export.read import TABLES, Interactions, Items, columns_of, read_interactions, read_items
 from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, long_tail, split_line
 from pocketrec_export.requests import check_arguments, check_targets
@@ -59,6 +60,7 @@ def build(
     preset: str = "quick",
     trials: int | None = None,
     min_users: int = 2,
+    predict: bool = True,
     teacher: str | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -95,7 +97,8 @@ def build(
         preset: ``"quick"`` or ``"full"``.
         trials: settings tried for each signal, see `search`; None is the preset's budget.
         min_users: two items become neighbours only if so many users chose both (or their texts alone tie them),
-            so that nobody's choices can be read from the package.
+            so that nobody's choices can be read from the package; nor do fewer users' ratings of an item count.
+        predict: where the values are ratings, let the package predict them.
         teacher: a Sentence-Transformers folder or hub id; None is all-MiniLM-L6-v2 from its package.
         seed: the same inputs, versions, ``threads`` and seed give the same bytes.
         threads: of the numeric libraries; None is what the process may use (see `available_threads`).
@@ -139,6 +142,10 @@ def build(
             assert texts is not None
             fitted = _text_only(table, texts)
 
+        rated = None
+        if events is not None and dataset is not None and predict:
+            rated = _rate(run, events, dataset.users if split is not None else None)
+
         def parts() -> Parts:
             known = table or Items("", [], [], [], [])
             about = _about(events, dataset if split is not None else None, data_license, attribution, seed)
@@ -146,7 +153,10 @@ def build(
             of = None if texts is None else texts.teacher
             student = None if texts is None else texts.student
             items = known.select(fitted.items)
-            return assemble(fitted.stored, items=items, student=student, teacher=of, name=title, about=about)
+            tables = None if rated is None else rated.tables(fitted.items)
+            return assemble(
+                fitted.stored, items=items, student=student, teacher=of, name=title, about=about, ratings=tables
+            )
 
         comparison = measured_on = None
         if dataset is not None and len(dataset.test):
@@ -161,7 +171,7 @@ def build(
                 fitted = _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
         fidelity = None if texts is None else texts.student.fidelity
         with run.stage("writing the package"):
-            final = finish(parts(), metrics=_metrics(comparison, measured_on, fidelity))
+            final = finish(parts(), metrics=_metrics(comparison, measured_on, rated, fidelity))
             with nullcontext() if full_folder is None else whole_folder(full_folder) as folder:
                 if folder is not None:
                     fitted_on = dataset.split_sha256 if dataset is not None and split is not None else None
@@ -179,6 +189,7 @@ def build(
         trials=fitted.trials,
         comparison=comparison,
         measured_on=measured_on,
+        ratings=None if rated is None else rated.as_dict(),
         student=fidelity,
         full_bytes=fitted.full.size_bytes + teacher_bytes,
         teacher_bytes=teacher_bytes,
@@ -312,6 +323,15 @@ def _learning(run: Run, events: Interactions, dataset: Dataset, texts: Texts | N
     )
 
 
+def _rate(run: Run, events: Interactions, users: list[str] | None) -> RatingFit | None:
+    """The model of ratings, from all users or those given; None where the values are no ratings."""
+    ratings = ratings_of(events, users, min_users=run.min_users)
+    if ratings is None:
+        return None
+    with run.stage(f"fitting {len(ratings):,} ratings") as tick:
+        return fit_ratings(ratings, events.items, preset=run.preset, seed=run.seed, threads=run.threads, progress=tick)
+
+
 def _text_only(table: Items, texts: Texts) -> _Fitted:
     full_text, text = texts.rows(table.ids)
     full = FullModel(text=full_text, blend=TEXT_ONLY)
@@ -354,13 +374,18 @@ def _curves(texts: Texts | None) -> dict[str, dict[str, list[tuple[float, float]
 
 
 def _metrics(
-    comparison: Mapping[str, Any] | None, measured_on: str | None, fidelity: Mapping[str, float] | None
+    comparison: Mapping[str, Any] | None,
+    measured_on: str | None,
+    rated: RatingFit | None,
+    fidelity: Mapping[str, float] | None,
 ) -> dict[str, Any]:
     """What the manifest says of quality: numbers of the build's own data, nothing measured in seconds."""
     metrics: dict[str, Any] = {}
     if comparison is not None:
         metrics = {key: comparison[key] for key in ("package", "full", "ratio") if key in comparison}
         metrics["measured_on"] = measured_on
+    if rated is not None and rated.figures is not None:
+        metrics["rating_rmse"] = dict(rated.figures)
     if fidelity is not None:
         metrics["student"] = dict(fidelity)
     return metrics

@@ -66,6 +66,8 @@ class BuildReport:
         trials: every candidate with its validation objective.
         comparison: test figures of package and full model, None where no user could be held out.
         measured_on: `ON_SPLIT`, `BEFORE_REFIT`, or None without figures.
+        ratings: of the model that predicts ratings (see `rating_stage.RatingFit.as_dict`): settings, RMSE on held-out
+            ratings, loss curves; None without one.
         student: fidelity of the student on held-out queries, None without texts.
         full_bytes: bytes of the full float32 model, teacher included.
         teacher_bytes: of these the teacher's, 0 without texts.
@@ -86,6 +88,7 @@ class BuildReport:
     trials: tuple[Mapping[str, Any], ...]
     comparison: Mapping[str, Any] | None
     measured_on: str | None
+    ratings: Mapping[str, Any] | None
     student: Mapping[str, float] | None
     full_bytes: int
     teacher_bytes: int
@@ -111,6 +114,7 @@ class BuildReport:
             "trials": list(self.trials),
             "comparison": self.comparison,
             "measured_on": self.measured_on,
+            "ratings": self.ratings,
             "student": self.student,
             "threads": self.threads,
             "seconds": dict(self.seconds),
@@ -132,6 +136,13 @@ class BuildReport:
                     "measured on a model fitted without these users; the package was then fitted again on all rows"
                 )
             lines.append("")
+        if self.ratings is not None and self.ratings["rmse"] is not None:
+            rmse = self.ratings["rmse"]
+            lines += [
+                f"RMSE on {rmse['ratings']:,} held-out ratings: package {rmse['package']:.4f}, "
+                f"full model {rmse['full']:.4f}, biases alone {rmse['biases']:.4f}",
+                "",
+            ]
         if self.student is not None:
             figures = ", ".join(f"{name} {value:.4f}" for name, value in self.student.items())
             lines += [f"queries by the student against queries by the teacher: {figures}", ""]

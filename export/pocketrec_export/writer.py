@@ -40,6 +40,7 @@ ARRAY_ORDER = (
     "lexical/",
     "popularity/",
     "boost/",
+    "ratings/",
     "tokens/",
     "tokenizer/",
 )

@@ -35,6 +35,24 @@ def history(text: str, recommender: Recommender) -> HistoryLike:
     return pairs
 
 
+def ratings(text: str, recommender: Recommender) -> list[tuple[str, float]]:
+    """The pairs of ``id:rating,...``.
+
+    Raises:
+        UsageError: an entry without a rating.
+    """
+    pairs = []
+    for entry in ids(text):
+        item, colon, rating = entry.rpartition(":")
+        try:
+            pairs.append((item, float(rating)))
+        except ValueError:
+            colon = ""
+        if not colon or recommender.catalogue.index(entry) >= 0:
+            raise UsageError(f"--history {entry!r}: expected ID:RATING, for example 260:4.5")
+    return pairs
+
+
 def profile(path: str | None) -> Profile | None:
     """The profile of a file, as it stands now; reading waits for no writer.
 

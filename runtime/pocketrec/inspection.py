@@ -20,6 +20,8 @@ GOLDEN_TOLERANCE = 0.01
 round the 8-bit query differently by one step, which moves a score by a few thousandths of that."""
 GOLDEN_DEPTH = 100
 """How many ranks below a golden list its items are looked for: engines may order equal scores differently."""
+PREDICT = "predict"
+"""The verb whose golden cases list the items asked for with their ratings, not the best with their scores."""
 MAX_GOLDEN = 1000
 """Cases that are run at most; exporters write a dozen."""
 FINGERPRINTS = {
@@ -62,6 +64,9 @@ def describe_package(package: Package) -> dict[str, Any]:
             "max_tokens": manifest.encoder.max_tokens,
             "teacher": manifest.encoder.teacher,
         },
+        "ratings": None
+        if manifest.ratings is None
+        else {"low": manifest.ratings.low, "high": manifest.ratings.high, "dim": manifest.ratings.dim},
         "engines": {"numpy": ">=1.26", **({"onnx": f">={onnx.min_onnxruntime},<1.29"} if onnx else {})},
         "input": {
             "value_kind": manifest.input.value_kind,
@@ -95,6 +100,9 @@ def report_lines(facts: dict[str, Any]) -> list[str]:
     encoder = facts["encoder"]
     if encoder:
         lines += ["", f"encoder        {encoder['kind']}, {encoder['dim']} dimensions, from {encoder['teacher']}"]
+    ratings = facts["ratings"]
+    if ratings:
+        lines += ["", f"ratings        {ratings['low']:g} to {ratings['high']:g}, {ratings['dim']} dimensions"]
     lines += ["", "engines        " + ", ".join(f"{name} {floor}" for name, floor in facts["engines"].items())]
     positive = facts["input"]["positive"]
     lines.append(f"input          {facts['input']['value_kind']}: {facts['input']['reason']}")
@@ -211,10 +219,11 @@ def read_golden(package: Package) -> list[dict[str, Any]]:
 def _check_case(case: dict[str, Any]) -> None:
     """Raises one of the errors that `read_golden` turns into a PackageError."""
     verb, argument, items, scores = (case[key] for key in ("verb", "argument", "items", "scores"))
-    if verb not in _VERBS:
+    if verb not in (*_VERBS, PREDICT):
         raise ValueError(f"unknown verb {verb!r:.80}")
-    if not (_is_history(argument) if verb == "recommend" else isinstance(argument, str)):
-        raise ValueError(f"{verb} takes {'[id, number] pairs' if verb == 'recommend' else 'a string'}")
+    paired = verb in ("recommend", PREDICT)
+    if not (_is_history(argument) if paired else isinstance(argument, str)):
+        raise ValueError(f"{verb} takes {'[id, number] pairs' if paired else 'a string'}")
     if not (isinstance(items, list) and all(isinstance(item, str) for item in items)):
         raise ValueError("items that are not strings")
     if not (isinstance(scores, list) and all(map(_is_finite, scores))):
@@ -251,6 +260,19 @@ def golden_case(recommender: Any, verb: str, argument: Any, k: int = 10) -> dict
     }
 
 
+def predicted_case(recommender: Any, history: list[Any], items: list[str]) -> dict[str, Any]:
+    """A golden case of ratings, as the recommender answers it now."""
+    ratings = recommender.predict([tuple(pair) for pair in history], items, strict=True)
+    return {"verb": PREDICT, "argument": history, "items": items, "scores": ratings}
+
+
+def _rating_gap(recommender: Any, case: dict[str, Any]) -> float:
+    """The largest difference of a rating, as a share of the scale."""
+    found = predicted_case(recommender, case["argument"], case["items"])["scores"]
+    scale = recommender.package.manifest.ratings
+    return float(np.abs(np.subtract(found, case["scores"])).max(initial=0.0) / (scale.high - scale.low))
+
+
 def _gap(recommender: Any, case: dict[str, Any]) -> float:
     """The largest score difference, at any rank and of any golden item, relative to the largest score.
 
@@ -260,6 +282,8 @@ def _gap(recommender: Any, case: dict[str, Any]) -> float:
     Raises:
         PocketrecError: the engine cannot answer.
     """
+    if case["verb"] == PREDICT:
+        return _rating_gap(recommender, case)
     items, wanted = case["items"], np.asarray(case["scores"], np.float64)
     asked = len(items) + GOLDEN_DEPTH
     found = golden_case(recommender, case["verb"], case["argument"], asked)

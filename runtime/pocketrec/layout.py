@@ -99,6 +99,14 @@ GROUPS = (
     ),
     *map(_prior, PRIORS),
     Group(
+        lambda m: m.ratings is not None,
+        _dense("ratings", "I", "R")
+        | {
+            "ratings/bias": Rule(("float32",), ("I",), ("prior", "")),
+            "ratings/spread": Rule(("float32",), ("2", "R"), ("spread", "")),
+        },
+    ),
+    Group(
         lambda m: m.encoder is not None,
         _dense("tokens", "T", "D") | _strings("tokenizer/vocab", "T", lookup=True),
     ),
@@ -173,7 +181,7 @@ def check_shapes(manifest: Manifest) -> dict[str, int]:
 
 
 def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
-    lengths = {"I": manifest.catalogue.items}
+    lengths = {"I": manifest.catalogue.items, "2": 2}
     for info in manifest.catalogue.attributes:
         if info.kind == "category":
             lengths[f"{info.prefix} names"] = info.values
@@ -186,6 +194,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
         lengths["A"] = signals.attributes.dim
     if signals.lexical:
         lengths["LB"] = signals.lexical.block
+    if manifest.ratings:
+        lengths["R"] = manifest.ratings.dim
     if signals.semantic and not encoder:
         raise PackageError("manifest: signals.semantic needs an encoder")
     text = {"signals.content": signals.content, "signals.semantic": signals.semantic, "encoder": encoder}
@@ -257,6 +267,10 @@ def _time(array: NDArray[Any], _: int) -> str:
     return "" if bool(good.all()) else f"holds {array[~good][0]}, expected seconds within 2^38"
 
 
+def _spread(array: NDArray[Any], _: int) -> str:
+    return _between(0, MAX_SCALE)(array[0], 0) or _between(-MAX_SCALE, MAX_SCALE)(array[1], 0)
+
+
 VALUE_CHECKS: Mapping[str, Callable[[NDArray[Any], int], str]] = {
     "any": lambda array, length: "",
     "ascending": _ascending,
@@ -265,6 +279,7 @@ VALUE_CHECKS: Mapping[str, Callable[[NDArray[Any], int], str]] = {
     "prior": _between(-MAX_SCALE, MAX_SCALE),
     "scale": _between(0, MAX_SCALE),
     "dense": _dense_values,
+    "spread": _spread,
     "number": _number,
     "boolean": _boolean,
     "time": _time,

@@ -37,6 +37,8 @@ PROFILES = {"content": "text", "attributes": "attributes"}
 """Signals that compare an item's row of a table with the weighted sum of the history's rows, and that table."""
 PRIORS = ("popularity", "boost")
 """Signals that are one number for each item, whoever asks."""
+MAX_RATING = float(1 << 20)
+"""Largest absolute value of a rating scale: far beyond any in use, and far from where sums lose their digits."""
 MODES = ("recommend", "search", "similar")
 ROLES = ("array", "graph", "golden", "document")
 ITEM_SIZE = {"uint8": 1, "int8": 1, "uint16": 2, "uint32": 4, "float32": 4, "int64": 8, "float64": 8}
@@ -173,6 +175,18 @@ class BlendTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class RatingSettings:
+    """Prediction of ratings, see `ratings`: width of the item vectors, scale, mean, and damping of a user's fold-in."""
+
+    dim: int
+    low: float
+    high: float
+    mean: float
+    regularization: float
+    bias_regularization: float
+
+
+@dataclass(frozen=True, slots=True)
 class Encoder:
     """The text encoder that runs on the device."""
 
@@ -235,6 +249,7 @@ class Manifest:
     signals: Signals
     blend: Mapping[str, Mapping[str, BlendTerm]]
     encoder: Encoder | None
+    ratings: RatingSettings | None
     graphs: Graphs
     input: InputInfo
     metrics: Mapping[str, Any]
@@ -254,7 +269,7 @@ def parse_manifest(data: bytes) -> Manifest:
         raise PackageError(f"the package has format {format_}, this runtime reads {FORMAT}: update pocketrec")
     signals = _signals(top.object("signals"))
     blend = top.object("blend")
-    encoder = top.object_or_none("encoder")
+    encoder, ratings = top.object_or_none("encoder"), top.object_or_none("ratings")
     manifest = Manifest(
         format=format_,
         name=top.text("name"),
@@ -265,6 +280,7 @@ def parse_manifest(data: bytes) -> Manifest:
         signals=signals,
         blend=MappingProxyType({mode: _blend(blend.object(mode), signals) for mode in MODES}),
         encoder=None if encoder is None else _encoder(encoder),
+        ratings=None if ratings is None else _ratings(ratings),
         graphs=_graphs(top.object("graphs")),
         input=_input(top.object("input")),
         metrics=MappingProxyType(top.object("metrics").value),
@@ -388,6 +404,20 @@ def _encoder(o: JsonObject) -> Encoder:
         teacher=o.text("teacher"),
         teacher_sha256=o.text("teacher_sha256"),
         fingerprint=o.sha256("fingerprint"),
+    )
+
+
+def _ratings(o: JsonObject) -> RatingSettings:
+    low, high = o.number("low", -MAX_RATING, MAX_RATING), o.number("high", -MAX_RATING, MAX_RATING)
+    if low >= high:
+        raise PackageError(f"manifest: {o.path} goes from {low:g} to {high:g}, expected low < high")
+    return RatingSettings(
+        dim=o.integer("dim", 1, 4096),
+        low=low,
+        high=high,
+        mean=o.number("mean", -MAX_RATING, MAX_RATING),
+        regularization=o.number("regularization", 1e-12, 1e12),
+        bias_regularization=o.number("bias_regularization", 1e-12, 1e12),
     )
 
 

@@ -21,6 +21,7 @@ from pocketrec.lexicon import Lexicon
 from pocketrec.package import Package, Verify
 from pocketrec.profile import Profile
 from pocketrec.ranking import Query, Ranker, Task, check_k
+from pocketrec.ratings import RatingsLike, RatingTables, predict
 from pocketrec.results import Results
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
 
@@ -217,6 +218,29 @@ class Recommender:
             )
             for text in texts
         ]
+
+    def predict(self, history: RatingsLike, items: Sequence[ItemId], *, strict: bool = False) -> list[float | None]:
+        """The rating that this user would give each item, on the scale of the input.
+
+        Unlike in :meth:`recommend`, where a weight says how much an item counts, the history's numbers are
+        ratings: on a scale of 1 to 5 a 2 is a bad film here, and a film that counts twice there.
+
+        Args:
+            history: (id, rating) pairs or a mapping of id to rating; of a repeated id the last rating counts,
+                unknown ids are ignored. An empty history gives each item's average over users.
+            items: ids, also of items that the history rates.
+            strict: raise on unknown ids.
+
+        Returns:
+            For each of the items a number within the scale, or None where the catalogue lacks it. An item that
+            nobody rated gets the mean, moved by how strictly this user rates.
+
+        Raises:
+            UsageError: the package was not built from ratings, a rating is outside the scale, or (``strict``)
+                an id is unknown.
+        """
+        with self._call():
+            return predict(RatingTables.of(self.package), self.catalogue, history, items, strict=strict)
 
     def encode(self, text: str) -> NDArray[np.float32]:
         """The query vector of ``text``: float32 [D], unit length, or zeros where it holds no word.

@@ -1,4 +1,4 @@
-"""The commands that rank: recommend, search, similar, demo."""
+"""The commands that answer: recommend, search, similar, predict, demo."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def add_verbs(commands: Any) -> None:
-    """Add the commands that rank."""
-    for add in (_add_recommend, _add_search, _add_similar, _add_demo):
+    """Add the commands that answer."""
+    for add in (_add_recommend, _add_search, _add_similar, _add_predict, _add_demo):
         add(commands)
 
 
@@ -150,6 +150,44 @@ def _similar(args: argparse.Namespace) -> int:
             explain=args.explain,
         )
         _print_results(results, args)
+    return 0
+
+
+def _add_predict(commands: Any) -> None:
+    parser = command(
+        commands,
+        "predict",
+        _predict,
+        "The ratings that a user would give, from ratings given, on the scale of the package's data.",
+        "pocketrec predict films.pocketrec --history '1:4.5,260:5,589:1' --items 480,2571",
+    )
+    parser.add_argument("package", help="a .pocketrec file that was built from ratings")
+    parser.add_argument("--history", default="", metavar="ID:RATING,...", help="without it: the items' averages")
+    parser.add_argument("--items", required=True, metavar="ID,...", help="what to predict")
+    parser.add_argument("--strict", action="store_true", help="an unknown id is an error")
+    _add_open_options(parser)
+
+
+def _predict(args: argparse.Namespace) -> int:
+    with _open(args) as recommender:
+        items, catalogue = arguments.ids(args.items), recommender.catalogue
+        ratings = recommender.predict(arguments.ratings(args.history, recommender), items, strict=args.strict)
+        rows = [
+            {
+                "item": item,
+                "title": None if rating is None else catalogue.title(catalogue.index(item)),
+                "rating": rating,
+            }
+            for item, rating in zip(items, ratings, strict=True)
+        ]
+    if args.json:
+        print_json({"predictions": rows})
+        return 0
+    for row in rows:
+        if row["rating"] is None:
+            print_line(f"note: not in the catalogue: {row['item']}", file=sys.stderr)
+        else:
+            print_line(f"{row['rating']:8.2f}  {row['title']}  [{row['item']}]")
     return 0
 
 
