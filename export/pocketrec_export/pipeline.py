@@ -34,6 +34,9 @@ from pocketrec_export.split_files import read_split
 from pocketrec_export.strength import Weighting
 from pocketrec_export.texts import Texts, encode_texts
 from pocketrec_export.threads import available_threads, fixed_threads
+from pocketrec_export.tracking import FOLDER as RUNS
+from pocketrec_export.tracking import check_tracker
+from pocketrec_export.tracking import track as mirror
 from pocketrec_export.tune import Tuned, refit, tune
 from pocketrec_export.users import read_users
 from pocketrec_export.weak import weak_interactions
@@ -68,6 +71,7 @@ def build(
     vocabulary: int | None = None,
     save_full: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
+    track: str | None = None,
     cache: str | os.PathLike[str] | None = None,
     data_license: str = "",
     attribution: str = "",
@@ -108,6 +112,7 @@ def build(
         report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
         cache: a folder to keep the teacher's vectors and the results of the search for settings in: a build that was
             cut off goes on where it was.
+        track: ``"tensorboard"`` or ``"wandb"``: mirror the figures there, into ``runs/NAME`` beside the package.
         data_license: of the data, stored in the package.
         attribution: whom to credit, stored in the package.
         overwrite: replace ``out``, ``save_full`` and ``report``.
@@ -122,6 +127,7 @@ def build(
     check_arguments(interactions, items, split, preset, trials, min_users, seed, count, signals or SIGNALS)
     full_folder = None if save_full is None else Path(save_full).resolve()
     page = None if report is None else Path(report).resolve()
+    check_tracker(track)
     check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
         raise UsageError(f"{cache} is a file; expected a folder to keep vectors and search results in")
@@ -205,6 +211,8 @@ def build(
         from pocketrec_export.page.write import write_report  # matplotlib takes half a second to import
 
         write_report(result, page)
+    if track is not None:
+        mirror(result.as_dict(), tracker=track, folder=path.parent / RUNS / path.name.removesuffix(".pocketrec"))
     return result
 
 
