@@ -148,6 +148,7 @@ COMMANDS = (
     "search",
     "similar",
     "predict",
+    "more",
     "inspect",
     "verify",
     "demo",

@@ -203,7 +203,7 @@ def test_the_reason_for_a_tea_is_the_tea(rec):
 def test_results_are_plain_json(rec):
     results = rec.recommend(["tea-1", "cup"], k=2, explain=True)
     value = json.loads(json.dumps(results.as_dict()))
-    assert set(value) == {"results", "unknown", "truncated"}
+    assert set(value) == {"results", "unknown", "truncated", "next"}
     assert set(value["results"][0]) == {"item", "title", "score", "signals", "reasons"}
     assert results[:1] == (results[0],)
     assert "tea-0" in repr(results)

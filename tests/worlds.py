@@ -92,6 +92,7 @@ def random_world(
     ties: bool = False,
     graphs: bool = True,
     seed: int = 0,
+    more: Mapping[str, NDArray[Any]] | None = None,
 ) -> Path:
     """A package of random tables that look like real ones: whitened factors, unit texts, sparse neighbours.
 
@@ -106,6 +107,7 @@ def random_world(
         ties: Make item ``i + items / 2`` equal to item ``i`` in every table, so that every score comes twice.
         graphs: Whether it holds ONNX graphs.
         seed: Of all random numbers.
+        more: Arrays to add.
     """
     rng = np.random.default_rng(seed)
     v = rng.standard_normal((items, dim)).astype(np.float32) * np.geomspace(1, 0.1, dim, dtype=np.float32)
@@ -144,6 +146,7 @@ def random_world(
     )
     arrays |= string_table("catalogue/id", map(str, range(items)), lookup=True)
     arrays |= string_table("catalogue/title", titles, lookup=False)
+    arrays |= more or {}
     settings = {"name": "random", "seed": seed}
     return _write(path, signals, arrays, graphs=graphs, settings=settings, alpha=8.0, steps=steps)
 

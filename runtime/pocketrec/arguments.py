@@ -106,6 +106,40 @@ def filters(words: Sequence[str]) -> dict[str, list[Wanted | tuple[str, Wanted]]
     return wanted
 
 
+def limits(words: Sequence[str]) -> dict[str, int]:
+    """Attribute -> number of ``KEY=N`` words.
+
+    Raises:
+        UsageError: a word of another form.
+    """
+    found = {}
+    for word in words:
+        key, _, number = word.rpartition("=")
+        if not key or not number.isdecimal():
+            raise UsageError(f"--max-per {word!r}: expected KEY=N, for example category=2")
+        found[key.strip()] = int(number)
+    return found
+
+
+def shares(words: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Attribute -> value -> share of ``KEY=VALUE:SHARE`` words.
+
+    Raises:
+        UsageError: a word of another form.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for word in words:
+        key, equals, rest = word.partition("=")
+        value, colon, share = rest.rpartition(":")
+        try:
+            found.setdefault(key.strip(), {})[value.strip()] = float(share if key and equals and colon else "")
+        except ValueError as error:
+            raise UsageError(
+                f"--min-share {word!r}: expected KEY=VALUE:SHARE, for example provider=Acme:0.2"
+            ) from error
+    return found
+
+
 def weights(text: str) -> dict[str, float]:
     """Signal -> weight of ``SIGNAL=W,...``.
 

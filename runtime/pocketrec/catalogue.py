@@ -63,6 +63,11 @@ class Catalogue:
             raise IndexError(f"item {index} of a catalogue of {len(self)}")
         return self._column(attribute).value(index)
 
+    def labels(self, index: int, attribute: str) -> list[str]:
+        """:meth:`value` as texts, one for each category or other value; empty where it has nothing."""
+        found = self.value(index, attribute)
+        return found if isinstance(found, list) else [] if found is None else [str(found)]
+
     def eligible(self, filter: Filter | None = None, *, now: float | None = None) -> NDArray[np.bool_]:
         """Which items pass a filter and, given the time, are published and not expired.
 

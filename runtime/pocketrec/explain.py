@@ -60,7 +60,7 @@ class Explainer:
         raw: dict[str, tuple[str, NDArray[np.float64]]] = {}
         settings = self._package.manifest.signals.factors
         if settings is not None:
-            shown, rows = self._rows("factors", index), self._rows("factors", history.index)
+            shown, rows = self._package.dense_rows("factors", index), self._package.dense_rows("factors", history.index)
             raw["factors"] = "item", reasons.split_factors(shown, rows, history.weight, settings.alpha)
         if "neighbours" in weight:
             targets = array("neighbours/index")[blocks.index]
@@ -69,8 +69,8 @@ class Explainer:
             raw["neighbours"] = "item", split
         for signal, table in PROFILES.items():
             if signal in weight:
-                rows = self._rows(table, history.index) * history.weight[:, None]
-                raw[signal] = "item", reasons.split_text(self._rows(table, index), rows)
+                rows = self._package.dense_rows(table, history.index) * history.weight[:, None]
+                raw[signal] = "item", reasons.split_text(self._package.dense_rows(table, index), rows)
         if query is not None:
             words, by_word = self._by_word(index, query, word_input)
             raw |= {name: ("word", parts) for name, parts in by_word.items() if name in weight}
@@ -92,9 +92,9 @@ class Explainer:
         if self._tokenizer is not None and len(query.tokens):
             words, owner = self._tokenizer.words(query.tokens.tolist())
             vectors = np.zeros((len(words), self._package.text_dim), np.float32)
-            np.add.at(vectors, owner, self._rows("tokens", query.tokens))
+            np.add.at(vectors, owner, self._package.dense_rows("tokens", query.tokens))
             length = float(np.linalg.norm(vectors.sum(0)))
-            parts["semantic"] = reasons.split_text(self._rows("text", shown), vectors / (length or 1.0))
+            parts["semantic"] = reasons.split_text(self._package.dense_rows("text", shown), vectors / (length or 1.0))
         matches = query.matches
         if matches is not None and not matches.empty:
             words = words + [word for word in matches.words if word not in words]
@@ -106,9 +106,3 @@ class Explainer:
             for row, item in enumerate(shown.tolist()):  # a title is all its words
                 parts["lexical"][row, place] += titled.get(item, 0.0) / len(place)
         return words, {name: np.pad(part, ((0, 0), (0, len(words) - part.shape[1]))) for name, part in parts.items()}
-
-    def _rows(self, table: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 [R, D]: dequantized rows of a dense table."""
-        value = self._package.array(f"{table}/value")[index].astype(np.float32)
-        rows: NDArray[np.float32] = (value - np.float32(128)) * self._package.array(f"{table}/scale")[index][:, None]
-        return rows

@@ -113,6 +113,12 @@ class Package:
         self._arrays[name] = view
         return view
 
+    def dense_rows(self, table: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [R, D]: dequantized rows of a dense table."""
+        value = self.array(f"{table}/value")[index].astype(np.float32)
+        rows: NDArray[np.float32] = (value - np.float32(128)) * self.array(f"{table}/scale")[index][:, None]
+        return rows
+
     def blob(self, name: str) -> memoryview:
         """The bytes of one entry, of any role: a read-only view of the file.
 

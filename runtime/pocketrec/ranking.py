@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,18 @@ from pocketrec.history import NO_BLOCKS, Blocks, History, gather_blocks
 from pocketrec.lexicon import Lexicon, Matches, WordInput
 from pocketrec.manifest import HISTORY_SIGNALS
 from pocketrec.package import Package
+from pocketrec.rerank import (
+    MAX_K,
+    MAX_POOL,
+    PLAIN,
+    POOL_FACTOR,
+    Candidates,
+    Display,
+    choose,
+    pool_size,
+    same_title,
+    unit,
+)
 from pocketrec.results import Reason, Recommendation, Results
 from pocketrec.wordpiece import WordPiece
 
@@ -56,6 +68,8 @@ class Task:
         k: how many.
         weights: signal -> weight, in place of the package's own.
         explain: also work out the reasons.
+        display: what the list should look like.
+        before: int64 [B], what earlier pages showed, in order; not in ``mask``.
     """
 
     mode: str
@@ -65,6 +79,8 @@ class Task:
     k: int
     weights: Mapping[str, float] | None = None
     explain: bool = False
+    display: Display = PLAIN
+    before: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,7 @@ class Ranker:
         self._explainer = Explainer(package, catalogue, tokenizer)
 
     def rank(self, task: Task) -> Results:
-        """The best min(k, eligible) items of the task: prepare, pool, cut, present.
+        """The items to show: prepare, pool, arrange, present. min(k, eligible) of them unless constraints allow fewer.
 
         Raises:
             UsageError: ``k`` or a weight outside its range, or an unknown signal.
@@ -118,7 +134,7 @@ class Ranker:
         check_k(task.k)
         call = self._prepare(task)
         n = min(int(task.k), call.eligible)
-        shown = self._pool(call, n) if n else None
+        shown = self._arrange(call, n) if n else None
         items = () if shown is None else self._present(call, shown)
         return Results(items, task.history.unknown, call.truncated)
 
@@ -143,6 +159,37 @@ class Ranker:
     def prepare(self, task: Task, *, n: int) -> RankerInput:
         """The engine's call for the n best items of a task, n at least 1: for who measures signals one by one."""
         return _input(self._prepare(task), n)
+
+    def _arrange(self, call: Call, n: int) -> RankerOutput:
+        """At most n items of a pool, in the order in which they are shown; the pool grows while they are too few."""
+        display = call.task.display
+        if display.plain:
+            return self._pool(call, n)
+        if n > MAX_K:
+            raise UsageError(f"k is {n}; a list that is rearranged holds at most {MAX_K:,}, pages go on from there")
+        before = self._candidates(call.task.before, np.zeros(len(call.task.before)), display)
+        most = min(call.eligible, MAX_POOL)
+        size = min(pool_size(n), most)
+        while True:
+            pool = self._pool(call, size)
+            candidates = self._candidates(pool.index, pool.score, display)
+            places = choose(candidates, n, display, before=before, last=size == most)
+            if size == most or len(places) == n:
+                return RankerOutput(pool.index[places], pool.score[places], pool.signals[:, places])
+            size = min(size * POOL_FACTOR, most)
+
+    def _candidates(self, index: NDArray[np.int64], score: NDArray[np.floating], display: Display) -> Candidates:
+        """What arranging needs to know of items: vectors of their texts, or of their factors where there are none."""
+        vectors = np.empty((len(index), 0))
+        if display.compares:
+            table = next((name for name in ("text", "factors") if self._package.has(f"{name}/value")), None)
+            if table is not None:
+                vectors = unit(self._package.dense_rows(table, index))
+            elif display.diversity:
+                raise PackageError("this package holds neither texts nor factors, so diversity has nothing to compare")
+        titles = [same_title(self._catalogue.title(i)) for i in index.tolist()] if display.distinct else ()
+        labels = {key: [self._catalogue.labels(i, key) for i in index.tolist()] for key in display.attributes}
+        return Candidates(score, vectors, titles, labels)
 
     def _pool(self, call: Call, n: int) -> RankerOutput:
         """The n best items by score, 1 <= n <= ``call.eligible``: the engine's."""

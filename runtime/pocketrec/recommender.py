@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from types import TracebackType
 
@@ -19,9 +20,11 @@ from pocketrec.filters import Filter
 from pocketrec.history import NOTHING_KNOWN, History, HistoryLike, ItemId, resolve
 from pocketrec.lexicon import Lexicon
 from pocketrec.package import Package, Verify
+from pocketrec.pages import Request, read_cursor, write_cursor
 from pocketrec.profile import Profile
 from pocketrec.ranking import Query, Ranker, Task, check_k
 from pocketrec.ratings import RatingsLike, RatingTables, predict
+from pocketrec.rerank import Display, Shares
 from pocketrec.results import Results
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
 
@@ -68,6 +71,10 @@ class Recommender:
         explain: bool = False,
         strict: bool = False,
         now: float | None = None,
+        diversity: float = 0.0,
+        distinct: bool = False,
+        max_per: Mapping[str, int] | None = None,
+        min_share: Shares | None = None,
     ) -> Results:
         """The items this user is most likely to want next; what the history holds is left out.
 
@@ -83,19 +90,26 @@ class Recommender:
             weights: signal -> weight, in place of the package's own.
             explain: also work out the reasons.
             strict: raise on unknown history ids instead of reporting them in ``Results.unknown``.
+            diversity: 0 to 1: how much it counts that an item is unlike those before it; 0.5 is a good start. Scores
+                need not fall from place to place then.
+            distinct: leave out items with the title or the text of an earlier one.
+            max_per: attribute -> how many items of one value the list may hold, for example ``{"category": 2}``.
+            min_share: attribute -> value -> the least share of the places for items with it, for example
+                ``{"provider": {"Small Press": 0.2}}``: of the first r places at least floor(share * r).
             now: seconds since 1970, at which the profile is read; the device's clock by default.
 
         Returns:
-            min(k, eligible) distinct items, scores non-increasing, ties by catalogue order.
+            min(k, eligible) distinct items, scores non-increasing, ties by catalogue order. `Results.next` leads to
+            the next page, see :meth:`more`.
 
         Raises:
             UsageError: an argument outside its range, an unknown signal or attribute, or (``strict``) an
                 unknown id.
         """
+        display = Display(diversity, max_per or {}, distinct, min_share or {})
+        request = Request("recommend", "", k, filter, exclude, weights, explain, now, display)
         with self._call():
-            known = self._resolve(history, strict, profile=profile, now=now)
-            mask = self._mask(filter, exclude, seen=known.seen)
-            return self._ranker.rank(Task("recommend", known, None, mask, k, weights, explain))
+            return self._answer(request, self._resolve(history, strict, profile=profile, now=now))
 
     def search(
         self,
@@ -110,6 +124,10 @@ class Recommender:
         explain: bool = False,
         strict: bool = False,
         now: float | None = None,
+        diversity: float = 0.0,
+        distinct: bool = False,
+        max_per: Mapping[str, int] | None = None,
+        min_share: Shares | None = None,
     ) -> Results:
         """The items whose text is nearest to ``text`` by words and meaning; a history makes the order personal.
 
@@ -128,19 +146,19 @@ class Recommender:
             explain: also work out the reasons.
             strict: as in :meth:`recommend`.
             now: as in :meth:`recommend`.
+            diversity: as in :meth:`recommend`.
+            distinct: as in :meth:`recommend`.
+            max_per: as in :meth:`recommend`.
+            min_share: as in :meth:`recommend`.
 
         Raises:
             PackageError: the package holds neither a text encoder nor words.
             UsageError: as in :meth:`recommend`.
         """
+        display = Display(diversity, max_per or {}, distinct, min_share or {})
+        request = Request("search", text, k, filter, exclude, weights, explain, now, display)
         with self._call():
-            query = self._query(text)
-            known = self._resolve(history, strict, profile=profile, now=now)
-            mask = self._mask(filter, exclude)
-            if query.empty:
-                check_k(k)
-                return Results((), known.unknown, query.truncated)
-            return self._ranker.rank(Task("search", known, query, mask, k, weights, explain))
+            return self._answer(request, self._resolve(history, strict, profile=profile, now=now))
 
     def similar(
         self,
@@ -152,6 +170,10 @@ class Recommender:
         exclude: Sequence[ItemId] = (),
         explain: bool = False,
         now: float | None = None,
+        diversity: float = 0.0,
+        distinct: bool = False,
+        max_per: Mapping[str, int] | None = None,
+        min_share: Shares | None = None,
     ) -> Results:
         """The items nearest to one item, by who liked it and by what its text says.
 
@@ -164,12 +186,34 @@ class Recommender:
         with self._call():
             if self.catalogue.index(str(item)) < 0:
                 raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(self.catalogue):,} items")
-            known = self._resolve([item], True)
-            mask = self._mask(filter, exclude, seen=known.seen)
-            if profile is not None:
-                opinion = profile.known(self.catalogue, now=now)
-                mask[opinion.index[(opinion.index >= 0) & (opinion.weight < 0)]] = False
-            return self._ranker.rank(Task("similar", known, None, mask, k, None, explain))
+            disliked = [] if profile is None else self._disliked(profile, now)
+            display = Display(diversity, max_per or {}, distinct, min_share or {})
+            left_out = (*_ids(exclude), *disliked)
+            request = Request("similar", str(item), k, filter, left_out, None, explain, now, display)
+            return self._answer(request, self._resolve([item], True))
+
+    def more(self, cursor: str) -> Results:
+        """The next page of a list, from ``Results.next`` of the page before; no item comes twice.
+
+        History, profile, filters, weights and time stay as they were at the first page, whatever the user did since.
+        Quotas and floors hold for each page; diversity and ``distinct`` look back at the pages before.
+
+        Example:
+            >>> import pocketrec
+            >>> with pocketrec.open_sample() as films:
+            ...     first = films.search("robots", k=2)
+            ...     second = films.more(first.next)
+            ...     len({film.item for film in (*first, *second)})
+            4
+
+        Raises:
+            UsageError: no cursor, or one of another package.
+        """
+        state, history, request = read_cursor(cursor)
+        if state != self._state():
+            raise UsageError("this page is of another package, or items were added since; start again from the first")
+        with self._call():
+            return self._answer(request, self._resolve(history, False))
 
     def recommend_many(
         self,
@@ -288,6 +332,46 @@ class Recommender:
 
     # ------------------------------------------------------- from arguments to arrays
 
+    def _answer(self, request: Request, known: History) -> Results:
+        """One page."""
+        query = self._query(request.subject) if request.verb == "search" else None
+        exclude = (*_ids(request.exclude), *request.shown)
+        mask = self._mask(request.filter, exclude, seen=None if query else known.seen)
+        if query is not None and query.empty:
+            check_k(request.k)
+            return Results((), known.unknown, query.truncated)
+        results = self._ranker.rank(
+            Task(
+                request.verb,
+                known,
+                query,
+                mask,
+                request.k,
+                request.weights,
+                request.explain,
+                request.display,
+                np.array([self.catalogue.index(item) for item in request.shown], np.int64),
+            )
+        )
+        if not results or len(results) < request.k:
+            return results
+        return replace(results, _next=lambda: self._cursor(request, known, results))
+
+    def _cursor(self, request: Request, known: History, results: Results) -> str:
+        history = list(zip(map(self.catalogue.id, known.index.tolist()), known.weight.tolist(), strict=True))
+        ranked = set(known.index.tolist())
+        history += [(self.catalogue.id(index), 0.0) for index in known.seen.tolist() if index not in ranked]
+        shown = (*request.shown, *(item.item for item in results))
+        return write_cursor(self._state(), history, replace(request, shown=shown))
+
+    def _state(self) -> str:
+        """What a cursor goes with."""
+        return self.package.id[:32]
+
+    def _disliked(self, profile: Profile, now: float | None) -> list[str]:
+        opinion = profile.known(self.catalogue, now=now)
+        return [self.catalogue.id(i) for i in opinion.index[(opinion.index >= 0) & (opinion.weight < 0)].tolist()]
+
     def _resolve(
         self, history: HistoryLike, strict: bool, *, profile: Profile | None = None, now: float | None = None
     ) -> History:
@@ -302,15 +386,13 @@ class Recommender:
         )
 
     def _mask(
-        self, filter: Filter | None, exclude: Sequence[ItemId], *, seen: NDArray[np.int64] | None = None
+        self, filter: Filter | None, exclude: Sequence[str], *, seen: NDArray[np.int64] | None = None
     ) -> NDArray[np.bool_]:
-        if isinstance(exclude, (str, bytes)) or not isinstance(exclude, Iterable):
-            raise UsageError(f"exclude is a sequence of ids; got {exclude!r:.80}")
         mask = self.catalogue.eligible(filter)
         if seen is not None:
             mask[seen] = False
         for item in exclude:
-            index = self.catalogue.index(str(item))
+            index = self.catalogue.index(item)
             if index >= 0:
                 mask[index] = False
         return mask
@@ -330,6 +412,12 @@ class Recommender:
             tokens = tokens[: encoder.max_tokens]
         matches = None if self._lexicon is None else self._lexicon.match(text)
         return Query(np.array(tokens, np.int64), matches, cut or (matches is not None and matches.truncated))
+
+
+def _ids(exclude: Sequence[ItemId]) -> list[str]:
+    if isinstance(exclude, (str, bytes)) or not isinstance(exclude, Iterable):
+        raise UsageError(f"exclude is a sequence of ids; got {exclude!r:.80}")
+    return [str(item) for item in exclude]
 
 
 def open_package(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, overload
 
 
@@ -67,7 +67,7 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Results(Sequence[Recommendation]):
-    """A ranked list, best first.
+    """A ranked list, best first; with diversity or floors in the order in which it is shown.
 
     Attributes:
         items: the recommendations.
@@ -78,6 +78,18 @@ class Results(Sequence[Recommendation]):
     items: tuple[Recommendation, ...]
     unknown: tuple[str, ...] = ()
     truncated: bool = False
+    _next: Callable[[], str] | str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def next(self) -> str | None:
+        """The cursor of the next page, for ``Recommender.more``; None after the last page.
+
+        It holds the user's history: keep it on their device.
+        """
+        return self._next() if callable(self._next) else self._next
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Results, (self.items, self.unknown, self.truncated, self.next)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -98,4 +110,5 @@ class Results(Sequence[Recommendation]):
             "results": [item.as_dict() for item in self.items],
             "unknown": list(self.unknown),
             "truncated": self.truncated,
+            "next": self.next,
         }

@@ -1,4 +1,4 @@
-"""The commands that answer: recommend, search, similar, predict, demo."""
+"""The commands that answer: recommend, search, similar, more, predict, demo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_verbs(commands: Any) -> None:
     """Add the commands that answer."""
-    for add in (_add_recommend, _add_search, _add_similar, _add_predict, _add_demo):
+    for add in (_add_recommend, _add_search, _add_similar, _add_more, _add_predict, _add_demo):
         add(commands)
 
 
@@ -67,6 +67,19 @@ def _add_similar(commands: Any) -> None:
     _add_ranking_options(parser, weights=False)
 
 
+def _add_more(commands: Any) -> None:
+    parser = command(
+        commands,
+        "more",
+        _more,
+        'The next page of a list: "next" in what --json printed of the page before.',
+        'pocketrec more films.pocketrec "$(pocketrec search films.pocketrec robots --json | jq -r .next)"',
+    )
+    parser.add_argument("package", help="a .pocketrec file")
+    parser.add_argument("cursor", help='a cursor; "-" reads it from stdin')
+    _add_open_options(parser)
+
+
 def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = True) -> None:
     parser.add_argument("-k", type=int, default=10, help="how many (default 10)")
     parser.add_argument(
@@ -82,6 +95,18 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
         parser.add_argument("--weights", default="", metavar="SIGNAL=W,...", help="in place of the package's own")
         parser.add_argument("--strict", action="store_true", help="an unknown history id is an error")
     parser.add_argument("--explain", action="store_true", help="show why")
+    parser.add_argument("--diversity", type=float, default=0.0, metavar="0..1", help="how unlike the items should be")
+    parser.add_argument("--distinct", action="store_true", help="leave out items with the title or text of another")
+    parser.add_argument(
+        "--max-per", action="append", default=[], metavar="KEY=N", help="at most N items of each value, as category=2"
+    )
+    parser.add_argument(
+        "--min-share",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE:S",
+        help="at least this share of the places, as provider=Acme:0.2",
+    )
     _add_open_options(parser)
 
 
@@ -116,6 +141,10 @@ def _recommend(args: argparse.Namespace) -> int:
                     weights=arguments.weights(args.weights),
                     explain=args.explain,
                     strict=args.strict,
+                    diversity=args.diversity,
+                    distinct=args.distinct,
+                    max_per=arguments.limits(args.max_per),
+                    min_share=arguments.shares(args.min_share),
                 ),
                 args,
             )
@@ -134,6 +163,10 @@ def _search(args: argparse.Namespace) -> int:
             weights=arguments.weights(args.weights),
             explain=args.explain,
             strict=args.strict,
+            diversity=args.diversity,
+            distinct=args.distinct,
+            max_per=arguments.limits(args.max_per),
+            min_share=arguments.shares(args.min_share),
         )
         _print_results(results, args)
     return 0
@@ -148,6 +181,10 @@ def _similar(args: argparse.Namespace) -> int:
             filter=arguments.filters(args.filter),
             exclude=arguments.ids(args.exclude),
             explain=args.explain,
+            diversity=args.diversity,
+            distinct=args.distinct,
+            max_per=arguments.limits(args.max_per),
+            min_share=arguments.shares(args.min_share),
         )
         _print_results(results, args)
     return 0
@@ -188,6 +225,13 @@ def _predict(args: argparse.Namespace) -> int:
             print_line(f"note: not in the catalogue: {row['item']}", file=sys.stderr)
         else:
             print_line(f"{row['rating']:8.2f}  {row['title']}  [{row['item']}]")
+    return 0
+
+
+def _more(args: argparse.Namespace) -> int:
+    args.explain = True  # reasons are there if the first page asked for them
+    with _open(args) as recommender:
+        _print_results(recommender.more(sys.stdin.read().strip() if args.cursor == "-" else args.cursor), args)
     return 0
 
 
