@@ -35,6 +35,7 @@ class WordTeacher:
     dim = 128
     sha256 = "0" * 64
     recipe: dict[str, str | int] = {"teacher": "words"}  # noqa: RUF012 (the protocol has it on the instance)
+    reused = 0
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         rows = [sum((self._word(word) for word in text.lower().split()), np.zeros(self.dim)) for text in texts]

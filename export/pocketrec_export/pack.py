@@ -91,7 +91,7 @@ def pack(
     path = Path(out)
     check_targets(path, overwrite)
     count = available_threads() if threads is None else threads
-    run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=1, threads=count)
+    run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=1, threads=count, cache=cache)
     with fixed_threads(count, torch=search and items is not None):
         with run.stage("reading"):
             own = read_factors(factors)

@@ -110,8 +110,8 @@ def build(
         vocabulary: the most word pieces the student knows; None is the preset's.
         save_full: a folder to keep the full float32 model in.
         report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
-        cache: a folder to keep the teacher's vectors and the results of the search for settings in: a build that was
-            cut off goes on where it was.
+        cache: a folder to keep the teacher's vectors, the student and the results of the search for settings in: a
+            build that was cut off goes on where it was, and the next one is quick.
         track: ``"tensorboard"`` or ``"wandb"``: mirror the figures there, into ``runs/NAME`` beside the package.
         data_license: of the data, stored in the package.
         attribution: whom to credit, stored in the package.
@@ -130,8 +130,8 @@ def build(
     check_tracker(track)
     check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
-        raise UsageError(f"{cache} is a file; expected a folder to keep vectors and search results in")
-    run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count)
+        raise UsageError(f"{cache} is a file; expected a folder to keep results of stages in")
+    run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count, cache=cache)
     with fixed_threads(count, torch=items is not None):
         tables = {"interactions": interactions, "items": items, "users": users}
         events, table, notes = _read(run, tables, columns or {}, value, positive, rules, weighting)
@@ -200,6 +200,7 @@ def build(
         full_bytes=fitted.full.size_bytes + teacher_bytes,
         teacher_bytes=teacher_bytes,
         threads=count,
+        reused=tuple(run.cache.reused),
         seconds=run.seconds,
         data=said,
         cleaning=_cleaning(events, table),

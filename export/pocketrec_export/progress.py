@@ -3,11 +3,15 @@ each stage took."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
+
+from pocketrec_export.stage_cache import StageCache
 
 LIVE_INTERVAL_S = 0.1
 LOG_INTERVAL_S = 10.0
@@ -101,10 +105,20 @@ class Progress:
 
 
 class Run:
-    """What every stage needs: progress, the clock, the seed, the preset, the number of threads."""
+    """What every stage needs: progress, the clock, the seed, the preset, the number of threads, earlier results."""
 
-    def __init__(self, progress: Progress, *, seed: int, preset: str, min_users: int, threads: int) -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        *,
+        seed: int,
+        preset: str,
+        min_users: int,
+        threads: int,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.progress = progress
+        self.cache = StageCache(None if cache is None else Path(cache), say=progress.say)
         self.seed = seed
         self.preset = preset
         self.min_users = min_users

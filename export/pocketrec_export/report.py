@@ -72,6 +72,7 @@ class BuildReport:
         full_bytes: bytes of the full float32 model, teacher included.
         teacher_bytes: of these the teacher's, 0 without texts.
         threads: of the numeric libraries; another number may give other bytes.
+        reused: what came from the cache instead of being computed, a line each.
         seconds: of each stage; printed only, never written into the package.
         data: what was read and how it was split, a sentence each.
         cleaning: one mapping for each rule that was met: rule, count, example.
@@ -93,6 +94,7 @@ class BuildReport:
     full_bytes: int
     teacher_bytes: int
     threads: int
+    reused: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     data: tuple[str, ...] = ()
     cleaning: tuple[Mapping[str, Any], ...] = ()
@@ -117,6 +119,7 @@ class BuildReport:
             "ratings": self.ratings,
             "student": self.student,
             "threads": self.threads,
+            "reused": list(self.reused),
             "seconds": dict(self.seconds),
             "data": list(self.data),
             "cleaning": list(self.cleaning),
@@ -154,5 +157,6 @@ class BuildReport:
         )
         for part, part_size in sorted(self.facts["parts"].items(), key=lambda entry: -entry[1]):
             lines.append(f"  {part:<14}{part_size:>12,}  {100 * part_size / size:5.1f} %")
+        lines += [f"reused from the cache: {what}" for what in self.reused]
         lines += ["", f"wrote {self.path} in {sum(self.seconds.values()):.0f} s"]
         return lines

@@ -53,6 +53,7 @@ class Teacher(Protocol):
     sha256: str  # over the files that decide the vectors
     size_bytes: int  # of the weights in float32
     recipe: dict[str, str | int]  # all it takes to encode alike, for the model card
+    reused: int  # how many texts' vectors came from a cache so far
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Unit vectors float32[N, dim], row by row for the texts."""
@@ -67,7 +68,13 @@ class Teacher(Protocol):
         ...
 
 
-def load_teacher(spec: str | Path | None = None, *, cache: Path | None = None, max_tokens: int = MAX_TOKENS) -> Teacher:
+def load_teacher(
+    spec: str | Path | None = None,
+    *,
+    cache: Path | None = None,
+    max_tokens: int = MAX_TOKENS,
+    say: Callable[[str], None] = lambda line: None,
+) -> Teacher:
     """The teacher that ``spec`` names, on the CPU in float32.
 
     Args:
@@ -75,17 +82,18 @@ def load_teacher(spec: str | Path | None = None, *, cache: Path | None = None, m
             last may use the network.
         cache: folder in which vectors are kept between builds.
         max_tokens: see ``MAX_TOKENS``; the model's own limit holds if it is lower.
+        say: told one line when the cache is damaged.
 
     Raises:
         DataError: the model is not there or is not the expected one; the message says what to do.
     """
     if spec is None:
-        return SentenceTeacher(_default_folder(), name=DEFAULT_NAME, cache=cache, max_tokens=max_tokens)
+        return SentenceTeacher(_default_folder(), name=DEFAULT_NAME, cache=cache, max_tokens=max_tokens, say=say)
     folder = Path(spec)
     name = folder.name if folder.is_dir() else str(spec)
     if not folder.is_dir():
         folder = _hub_folder(str(spec))
-    return SentenceTeacher(folder, name=name, cache=cache, max_tokens=max_tokens)
+    return SentenceTeacher(folder, name=name, cache=cache, max_tokens=max_tokens, say=say)
 
 
 class SentenceTeacher:
@@ -96,7 +104,15 @@ class SentenceTeacher:
     bytes whatever the cache already holds.
     """
 
-    def __init__(self, folder: Path, *, name: str, cache: Path | None, max_tokens: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        cache: Path | None,
+        max_tokens: int,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.name = name
         self.sha256 = _folder_sha256(folder)
         self._model = _load(folder)
@@ -113,7 +129,8 @@ class SentenceTeacher:
         }
         self.dim = self._forward([[0]], _LENGTH_STEP).shape[1]
         digest = hashlib.sha256(json.dumps({**self.recipe, **_arithmetic()}, sort_keys=True).encode()).hexdigest()
-        self._cache = VectorCache(cache, recipe=digest, dim=self.dim) if cache else None
+        self.reused = 0
+        self._cache = VectorCache(cache, recipe=digest, dim=self.dim, say=say) if cache else None
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Unit vectors float32[N, dim], row by row for the texts; equal texts are encoded once."""
@@ -122,6 +139,7 @@ class SentenceTeacher:
         missing = [text for text in distinct if known.get(text) is None]
         vectors = np.empty((len(missing), self.dim), np.float32)
         done = len(distinct) - len(missing)
+        self.reused += done
         for rows, length, ids in self._batches(missing):
             vectors[rows] = self._forward(ids, length)
             done += len(rows)

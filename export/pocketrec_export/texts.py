@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketrec_export.kept_student import student_arrays, student_of
 from pocketrec_export.progress import Run, Tick
 from pocketrec_export.read import Items
+from pocketrec_export.stage_cache import key_of
 from pocketrec_export.student import Student, distill
 from pocketrec_export.teacher import Teacher, load_teacher
 from pocketrec_export.text_space import project
@@ -54,24 +57,35 @@ def encode_texts(
 ) -> Texts:
     """The second stage of a build: load the teacher, encode all items, distill the student."""
     with run.stage("loading the teacher"):
-        teacher = load_teacher(spec, cache=None if cache is None else Path(cache))
+        teacher = load_teacher(spec, cache=None if cache is None else Path(cache), say=run.progress.say)
     texts = table.encoder_text()
     with run.stage(f"encoding {len(texts):,} items", total=len(texts)) as tick:
         vectors = teacher.encode(texts, _to_ticks(tick))
     with run.stage("distilling the query encoder", total=100) as tick:
         percent = _to_ticks(tick)
-        student = distill(
-            teacher,
-            texts,
-            item_vectors=vectors,
-            titles=table.titles,
-            dim=min(text_dim, teacher.dim // 64 * 64),
-            pieces=vocabulary,
-            preset=run.preset,
-            seed=run.seed,
-            encode_progress=lambda done, total: percent(70 * done // total, 100),
-            epoch_progress=lambda epoch, epochs, _: percent(70 + 30 * epoch // epochs, 100),
-        )
+        inputs: dict[str, Any] = {
+            "item_vectors": vectors,
+            "titles": table.titles,
+            "dim": min(text_dim, teacher.dim // 64 * 64),
+            "pieces": vocabulary,
+            "preset": run.preset,
+            "seed": run.seed,
+        }
+        key = key_of(teacher=teacher.recipe, texts=texts, threads=run.threads, **inputs)
+        kept = run.cache.load("student", key, what="the query encoder")
+        if kept is not None:
+            student = student_of(kept)
+        else:
+            student = distill(
+                teacher,
+                texts,
+                **inputs,
+                encode_progress=lambda done, total: percent(70 * done // total, 100),
+                epoch_progress=lambda epoch, epochs, _: percent(70 + 30 * epoch // epochs, 100),
+            )
+            run.cache.save("student", key, student_arrays(student))
+    if teacher.reused:
+        run.cache.reuse(f"the teacher's vectors of {teacher.reused:,} texts")
     return Texts(table.ids, vectors, teacher, student)
 
 
