@@ -26,7 +26,16 @@ from pocketrec_export.presets import PRESETS, SIGNALS, Preset
 from pocketrec_export.progress import Progress, Run
 from pocketrec_export.rating_stage import RatingFit, fit_ratings, ratings_of
 from pocketrec_export.read import TABLES, Interactions, Items, columns_of, read_interactions, read_items
-from pocketrec_export.report import BEFORE_REFIT, ON_SPLIT, BuildReport, interactions_line, long_tail, split_line
+from pocketrec_export.report import (
+    BEFORE_REFIT,
+    ON_SPLIT,
+    BuildReport,
+    cleaning_rows,
+    interactions_line,
+    long_tail,
+    loss_curves,
+    split_line,
+)
 from pocketrec_export.requests import check_arguments, check_targets
 from pocketrec_export.rules import Rules
 from pocketrec_export.split import make_split
@@ -203,9 +212,9 @@ def build(
         reused=tuple(run.cache.reused),
         seconds=run.seconds,
         data=said,
-        cleaning=_cleaning(events, table),
+        cleaning=cleaning_rows(events, table),
         tail=tail,
-        curves=_curves(texts),
+        curves=loss_curves(None if texts is None else texts.student.losses, None if rated is None else rated.as_dict()),
         answers=answers,
     )
     if page is not None:
@@ -363,23 +372,6 @@ def _about(
         "data": {"license": data_license, "attribution": attribution},
         "seed": seed,
     }
-
-
-def _cleaning(*sources: Interactions | Items | None) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {"source": source.name, "rule": note.rule, "count": note.count, "example": note.example}
-        for source in sources
-        if source is not None
-        for note in source.notes
-    )
-
-
-def _curves(texts: Texts | None) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """What was trained by epochs: title -> series -> (epoch, loss)."""
-    if texts is None or not len(texts.student.losses):
-        return {}
-    points = [(float(epoch), float(loss)) for epoch, loss in enumerate(texts.student.losses, 1)]
-    return {"The query encoder learns from the teacher": {"distillation": points}}
 
 
 def _metrics(

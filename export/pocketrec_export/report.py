@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from pocketrec_export.comparison import table_lines
 from pocketrec_export.dataset import Dataset
-from pocketrec_export.read import Interactions
+from pocketrec_export.read import Interactions, Items
 
 PAGE, DATA = "index.html", "report.json"
 """The files of a report's folder."""
@@ -52,6 +52,37 @@ def long_tail(train: csr_matrix, *, points: int = 100) -> tuple[tuple[float, flo
     total = np.concatenate([[0], np.cumsum(count)]) / count.sum()
     at = np.unique(np.linspace(0, len(count), min(points, len(count)) + 1).round().astype(int))
     return tuple((int(items) / len(count), float(total[items])) for items in at)
+
+
+def cleaning_rows(*sources: Interactions | Items | None) -> tuple[dict[str, Any], ...]:
+    """One mapping for each rule that was met in reading: source, rule, count, example."""
+    return tuple(
+        {"source": source.name, "rule": note.rule, "count": note.count, "example": note.example}
+        for source in sources
+        if source is not None
+        for note in source.notes
+    )
+
+
+def loss_curves(
+    distillation: Sequence[float] | None, ratings: Mapping[str, Any] | None
+) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """What was trained by epochs: title -> series -> (epoch, loss).
+
+    Args:
+        distillation: loss of each epoch of the query encoder, or None.
+        ratings: `RatingFit.as_dict`, or None; the curve is that of the chosen candidate.
+    """
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    if distillation:
+        curves["The query encoder learns from the teacher"] = {"distillation": list(enumerate(distillation, 1))}
+    if ratings and ratings["trials"]:
+        chosen = min(ratings["trials"], key=lambda trial: float(trial["validation_rmse"]))
+        curves["Ratings: root mean squared error"] = {
+            name: [(epoch, point[f"{name}_rmse"]) for epoch, point in enumerate(chosen["curve"], 1)]
+            for name in ("train", "validation")
+        }
+    return curves
 
 
 @dataclass(frozen=True)
