@@ -384,7 +384,7 @@ def test_items() -> None:
     assert found["title empty, the id stands in"] == (2, "row 2")
     assert found["control characters taken out of title"][0] == 1
     assert found["text cut to 20,000 characters"] == (1, f"row 4: '{'t' * 40}'")
-    assert found["columns not used"] == (1, "price")
+    assert found["columns read as attributes"] == (1, "price (number)")
 
 
 def test_item_categories_as_lists(tmp_path: Path) -> None:

@@ -14,11 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec import __version__
 from pocketrec.inspection import GOLDEN, golden_case, predicted_case
-from pocketrec.manifest import FORMAT, HISTORY_SIGNALS, SIGNALS, SPARSE_BLOCK, BlendTerm
+from pocketrec.layout import NO_TIME
+from pocketrec.manifest import (
+    EXPIRES,
+    FORMAT,
+    HISTORY_SIGNALS,
+    PRIORS,
+    PUBLISHED,
+    SIGNALS,
+    SPARSE_BLOCK,
+    BlendTerm,
+)
 from pocketrec.ratings import RatingTables
 from pocketrec.recommender import Recommender, open_package
 
 from pocketrec_export.blend import to_manifest
+from pocketrec_export.catalogue_arrays import catalogue_arrays
 from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
 from pocketrec_export.graphs import encoder_graph, ranker_graph
 from pocketrec_export.lexical import lexical_arrays, lexical_budget, lexical_settings
@@ -27,7 +38,7 @@ from pocketrec_export.read import Items
 from pocketrec_export.student import MAX_TOKENS, Student
 from pocketrec_export.teacher import Teacher
 from pocketrec_export.tokenizer_tables import tokenizer_arrays
-from pocketrec_export.writer import string_table, write_package
+from pocketrec_export.writer import write_package
 
 MIN_ONNXRUNTIME = "1.25"
 BLOCK_BUDGET = 8192
@@ -39,6 +50,9 @@ semantic scores, enough to order equally good matches and too little to displace
 
 SEARCH_WORDS = BlendTerm(1.0, 1.0)
 TITLE = 3.0
+
+SEARCH_BOOST = SEARCH_HISTORY
+"""A boost of 1 moves an item in a search as far as it would in recommendations, on the scale of a search."""
 
 SIMILAR_CONTENT = 3.0
 """Weight of the text in similar items: there an item speaks for itself, so its text counts far more than in a
@@ -87,7 +101,7 @@ def assemble(
     words = lexical_arrays(items, budget=lexical_budget(len(items))) if search else {}
     blend = _blends(model, semantic=student is not None, lexical=bool(words))
     used = {signal for terms in blend.values() for signal in terms}
-    arrays = _catalogue(items)
+    arrays, catalogue = catalogue_arrays(items)
     signals: dict[str, dict[str, Any]] = {}
     if model.factors is not None and "factors" in used:
         arrays["factors/value"], arrays["factors/scale"] = quantize_rows(model.factors.table)
@@ -102,9 +116,10 @@ def assemble(
     if words:
         arrays |= words
         signals["lexical"] = lexical_settings(TITLE)
-    if model.popularity is not None and "popularity" in used:
-        arrays["popularity/value"] = model.popularity
-        signals["popularity"] = {}
+    for prior in PRIORS:
+        if prior in used:
+            arrays[f"{prior}/value"] = getattr(model, prior)
+            signals[prior] = {}
     encoder = None
     if student is not None and teacher is not None:
         arrays["tokens/value"], arrays["tokens/scale"] = quantize_rows(student.tokens)
@@ -132,7 +147,7 @@ def assemble(
         "format": FORMAT,
         "name": name,
         "generator": f"pocketrec {__version__}",
-        "catalogue": {"items": len(items), "categories": len(_category_names(items))},
+        "catalogue": catalogue,
         "history": {"max_items": MAX_HISTORY, "max_weight": MAX_WEIGHT},
         "signals": {signal: signals[signal] for signal in SIGNALS if signal in signals},
         "blend": blend,
@@ -160,11 +175,11 @@ def finish(parts: Parts, *, metrics: Mapping[str, Any]) -> Parts:
 
 @contextmanager
 def opened(parts: Parts, *, engine: str | None = None) -> Iterator[Recommender]:
-    """The parts as a user gets them: written to a temporary file and opened."""
+    """The parts as a user gets them: written to a temporary file and opened; expired items are still recommended."""
     with tempfile.TemporaryDirectory(prefix="pocketrec-") as folder:
         path = Path(folder) / "trial.pocketrec"
         parts.write(path)
-        with open_package(path, engine=engine) as recommender:
+        with open_package(path, engine=engine, clock=None) as recommender:
             yield recommender
 
 
@@ -180,27 +195,8 @@ def _blends(model: FullModel, *, semantic: bool, lexical: bool) -> dict[str, dic
         searching = {name: BlendTerm(term.weight * SEARCH_HISTORY, term.power) for name, term in personal.items()}
         searching |= {"semantic": BlendTerm(1.0, 0.0)} if semantic else {}
         searching |= {"lexical": SEARCH_WORDS} if lexical else {}
+        searching |= {"boost": BlendTerm(SEARCH_BOOST, 0.0)} if "boost" in recommend else {}
     return {"recommend": to_manifest(recommend), "search": to_manifest(searching), "similar": to_manifest(similar)}
-
-
-def _category_names(items: Items) -> list[str]:
-    return sorted({category for categories in items.categories for category in categories})
-
-
-def _catalogue(items: Items) -> dict[str, NDArray[Any]]:
-    arrays = string_table("catalogue/id", items.ids, lookup=True)
-    # A title that only repeats the id is left out: the reader falls back to the id.
-    titles = ["" if title == id else title for title, id in zip(items.titles, items.ids, strict=True)]
-    arrays |= string_table("catalogue/title", titles, lookup=False)
-    names = _category_names(items)
-    if names:
-        position = {name: index for index, name in enumerate(names)}
-        arrays |= string_table("catalogue/category_name", names, lookup=True)
-        counts = [len(categories) for categories in items.categories]
-        arrays["catalogue/category.start"] = np.cumsum([0, *counts]).astype(np.uint32)
-        rows = [position[name] for categories in items.categories for name in categories]
-        arrays["catalogue/category.index"] = np.array(rows, np.uint32)
-    return arrays
 
 
 def _golden_cases(recommender: Recommender) -> Iterator[dict[str, Any]]:
@@ -208,22 +204,32 @@ def _golden_cases(recommender: Recommender) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(GOLDEN_SEED)
     catalogue, size = recommender.catalogue, len(recommender.catalogue)
 
+    now = _golden_now(recommender)
+
     def draw(count: int) -> list[int]:
         return [int(index) for index in rng.choice(size, min(count, size), replace=False)]
 
     for count in (0, 1, 3, 10, 30):
         history = [[catalogue.id(index), float(rng.choice([1, 1, 2, -1]))] for index in draw(count)]
-        yield golden_case(recommender, "recommend", history)
+        yield golden_case(recommender, "recommend", history, now=now)
     for index in draw(3):
-        yield golden_case(recommender, "similar", catalogue.id(index))
+        yield golden_case(recommender, "similar", catalogue.id(index), now=now)
     if {"semantic", "lexical"} & set(recommender.package.manifest.signals):
         for index in draw(5):
-            yield golden_case(recommender, "search", catalogue.title(index))
+            yield golden_case(recommender, "search", catalogue.title(index), now=now)
     scale = recommender.package.manifest.ratings
     if scale is not None:
         for count in (0, 1, 10, 30):
             rated = [[catalogue.id(index), float(rng.uniform(scale.low, scale.high))] for index in draw(count)]
             yield predicted_case(recommender, rated, [catalogue.id(index) for index in draw(10)])
+
+
+def _golden_now(recommender: Recommender) -> int | None:
+    """A time at which some items are out and some are not: the median of all that are given. None without any."""
+    package = recommender.package
+    dated = [info for info in package.manifest.catalogue.attributes if info.name in (PUBLISHED, EXPIRES)]
+    times = [package.array(f"{info.prefix}.value") for info in dated]
+    return int(np.median([time for column in times for time in column[column != NO_TIME].tolist()])) if times else None
 
 
 def _model_card(manifest: Mapping[str, Any]) -> str:

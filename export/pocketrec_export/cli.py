@@ -10,7 +10,7 @@ from pocketrec.inspection import report_lines
 from pocketrec.terminal import command, print_json, print_line
 
 from pocketrec_export.config import with_config
-from pocketrec_export.data_options import add_check, add_data_options, pairs, rules_of, weighting_of
+from pocketrec_export.data_options import add_check, add_data_options, names, pairs, rules_of, weighting_of
 
 if TYPE_CHECKING:
     from pocketrec_export.comparison import Comparison
@@ -92,6 +92,7 @@ def _build(args: argparse.Namespace) -> int:
         out=args.out,
         name=args.name,
         columns=pairs("--columns", args.columns),
+        attributes=names(args.attributes),
         value=args.value,
         positive=args.positive,
         users=args.users,

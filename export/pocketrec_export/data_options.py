@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pocketrec.errors import UsageError
@@ -22,7 +22,12 @@ def add_data_options(data: Any) -> None:
         metavar="F",
         help="user,item[,value][,timestamp][,event][,dwell]; without it: search only",
     )
-    data.add_argument("--items", metavar="F", help="item,title[,text][,category]; without it: no search")
+    data.add_argument("--items", metavar="F", help="item,title[,text][,category], more columns; without it: no search")
+    data.add_argument(
+        "--attributes",
+        metavar="NAME,...",
+        help="which columns of the items become attributes to filter by (default: all but free text, and said)",
+    )
     data.add_argument("--users", metavar="F", help="user,group,...: for reports only, never part of a package")
     data.add_argument(
         "--columns",
@@ -77,6 +82,14 @@ def weighting_of(args: argparse.Namespace) -> Weighting:
     return Weighting(events=weights, dwell_half=args.dwell_half, half_life=args.half_life, counts=args.counts)
 
 
+def names(value: str | Sequence[str] | None) -> list[str] | None:
+    """``"a,b"`` as a list, "" as an empty one; a list, which comes from a file, with its entries as text."""
+    if value is None:
+        return None
+    parts = value.split(",") if isinstance(value, str) else map(str, value)
+    return [part.strip() for part in parts if part.strip()]
+
+
 def pairs(option: str, value: str | Mapping[str, Any]) -> dict[str, str]:
     """``"a=1,b=x"`` as a mapping; a mapping, which comes from a file, with its values as text.
 
@@ -121,7 +134,11 @@ def _check(args: argparse.Namespace) -> int:
     if args.interactions is None and args.items is None and args.users is None:
         raise UsageError("give --interactions, --items, --users, or several of them")
     columns = pairs("--columns", args.columns)
-    items = None if args.items is None else read_items(args.items, columns=columns_of("items", columns))
+    items = (
+        None
+        if args.items is None
+        else read_items(args.items, columns=columns_of("items", columns), attributes=names(args.attributes))
+    )
     users = None if args.users is None else read_users(args.users, columns=columns_of("users", columns))
     events = None
     if args.interactions is not None:

@@ -103,7 +103,7 @@ def evaluate(
             _check_target(Path(target), overwrite)
     progress = Progress(quiet=quiet)
     parts = read_split(split)
-    with open_package(package, engine=engine) as recommender:
+    with open_package(package, engine=engine, clock=None) as recommender:
         info = recommender.package.manifest.input
         if info.split_sha256 != parts.sha256:
             built = "without one" if info.split_sha256 is None else f"with split {info.split_sha256[:16]}"

@@ -1,6 +1,6 @@
 """The full model: every signal in float32, exact fold-in, its own blend. What a package is measured against.
 
-A package holds the same four signals in 8-bit tables. `package_form` puts those tables, decoded, into the same
+A package holds the same signals in 8-bit tables. `package_form` puts those tables, decoded, into the same
 class. What is left between the two is the 8-bit query and the budget of blocks in a call.
 """
 
@@ -35,7 +35,9 @@ class FullModel:
         factors: whitened ALS factors and their alpha.
         neighbours: csr float32[I, I], source-major.
         text: float32[I, D] unit rows by the teacher.
+        attributes: float32[I, A] unit rows, what the typed attributes of items say.
         popularity: float32[I].
+        boost: float32[I], what was given for each item.
         blend: signal name -> weight and power; signals without a term weigh nothing.
         steps: CG steps of the fold-in; None solves exactly.
     """
@@ -43,7 +45,9 @@ class FullModel:
     factors: factors.Factors | None = None
     neighbours: csr_matrix | None = None
     text: NDArray[np.float32] | None = None
+    attributes: NDArray[np.float32] | None = None
     popularity: NDArray[np.float32] | None = None
+    boost: NDArray[np.float32] | None = None
     blend: Mapping[str, BlendTerm] = field(default_factory=dict)
     steps: int | None = None
 
@@ -54,14 +58,17 @@ class FullModel:
             "factors": self.factors is not None,
             "neighbours": self.neighbours is not None,
             "content": self.text is not None,
+            "attributes": self.attributes is not None,
             "popularity": self.popularity is not None,
+            "boost": self.boost is not None,
         }
         return tuple(name for name in SIGNALS if present.get(name, False))
 
     @property
     def items(self) -> int:
         """I, the size of the catalogue."""
-        for table in (self.factors.table if self.factors else None, self.neighbours, self.text, self.popularity):
+        whitened = self.factors.table if self.factors else None
+        for table in (whitened, self.neighbours, self.text, self.attributes, self.popularity, self.boost):
             if table is not None:
                 return int(table.shape[0])
         return 0
@@ -84,8 +91,8 @@ class FullModel:
         """
         index, weight = _limited(history_index, history_weight)
         result = np.zeros((len(self.names), self.items), dtype=np.float32)
+        row = {name: result[s] for s, name in enumerate(self.names)}
         if len(index):
-            row = {name: result[s] for s, name in enumerate(self.names)}
             if self.factors is not None:
                 table, alpha = self.factors.table, self.factors.alpha
                 user = factors.fold_in(table, index=index, weight=weight, alpha=alpha, steps=self.steps)
@@ -94,8 +101,11 @@ class FullModel:
                 row["neighbours"][:] = neighbours.scores(self.neighbours, index=index, weight=weight)
             if self.text is not None:
                 row["content"][:] = content.scores(self.text, index=index, weight=weight)
-        if self.popularity is not None:
-            result[-1] = self.popularity
+            if self.attributes is not None:
+                row["attributes"][:] = content.scores(self.attributes, index=index, weight=weight)
+        for name, prior in (("popularity", self.popularity), ("boost", self.boost)):
+            if prior is not None:
+                row[name][:] = prior
         return result
 
     def scores(self, history_index: NDArray[Any], history_weight: NDArray[Any]) -> NDArray[np.float32]:
@@ -107,6 +117,12 @@ class FullModel:
         """Blend weights float32[S] for a history with sum |c| = `total`."""
         blend = {name: self.blend.get(name, BlendTerm(0.0, 0.0)) for name in self.names}
         return weights(blend, names=self.names, total=total)
+
+    def boosted(self, boost: NDArray[np.float32] | None) -> FullModel:
+        """The model with a boost float32[I] added to every recommendation as it stands; itself for None."""
+        if boost is None:
+            return self
+        return replace(self, boost=boost, blend={**self.blend, "boost": BlendTerm(1.0, 0.0)})
 
     def recommend(
         self,
@@ -167,7 +183,9 @@ class FullModel:
                 factors=factors.Factors(array["factors"], float(meta["alpha"])) if "factors" in array else None,
                 neighbours=table,
                 text=array.get("text"),
+                attributes=array.get("attributes"),
                 popularity=array.get("popularity"),
+                boost=array.get("boost"),
                 blend={n: BlendTerm(float(t["weight"]), float(t["power"])) for n, t in meta["blend"].items()},
                 steps=meta["steps"],
             )
@@ -188,10 +206,9 @@ class FullModel:
             result["neighbours_start"] = self.neighbours.indptr
             result["neighbours_index"] = self.neighbours.indices
             result["neighbours_value"] = self.neighbours.data
-        if self.text is not None:
-            result["text"] = self.text
-        if self.popularity is not None:
-            result["popularity"] = self.popularity
+        for name in ("text", "attributes", "popularity", "boost"):
+            if getattr(self, name) is not None:
+                result[name] = getattr(self, name)
         return result
 
 
@@ -205,7 +222,9 @@ def package_form(model: FullModel, *, text: NDArray[np.float32] | None, steps: i
     """
     table = None if model.factors is None else factors.Factors(_coded(model.factors.table), model.factors.alpha)
     sparse = None if model.neighbours is None else decode_blocks(sparse_blocks(model.neighbours))
-    return replace(model, factors=table, neighbours=sparse, text=None if text is None else _coded(text), steps=steps)
+    attributes = None if model.attributes is None else _coded(model.attributes)
+    text = None if text is None else _coded(text)
+    return replace(model, factors=table, neighbours=sparse, text=text, attributes=attributes, steps=steps)
 
 
 def decode_blocks(blocks: Mapping[str, NDArray[Any]]) -> csr_matrix:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pocketrec.errors import DataError
+from pocketrec.manifest import EXPIRES, PUBLISHED
 
 from pocketrec_export.columns import MAX_ID_BYTES, id_strings, strings
 from pocketrec_export.files import open_table
 from pocketrec_export.garbage import without_garbage
+from pocketrec_export.item_columns import ItemColumn, read_boost, read_columns, read_time
 from pocketrec_export.item_texts import MAX_TEXT, MAX_TITLE, category_sets, one_line
 from pocketrec_export.tables import Note, check_roles
 
@@ -23,6 +26,9 @@ ITEM_ROLES: dict[str, tuple[str, ...]] = {
     "title": ("name", "product_name", "item_name", "headline"),
     "text": ("description", "desc", "body", "content", "overview", "summary", "abstract"),
     "category": ("categories", "genre", "genres", "tags"),
+    "published": ("published_at", "publish_date", "publication_date", "available_from"),
+    "expires": ("expires_at", "expiry", "expiration_date", "valid_until", "available_until"),
+    "boost": (),
 }
 
 
@@ -37,6 +43,8 @@ class Items:
         texts: I descriptions, "" where there is none.
         categories: I lists of categories, distinct, in the order written.
         notes: What was repaired, removed or assumed.
+        columns: Typed attributes besides the categories; of kind date also ``published`` and ``expires``.
+        boost: float32[I], what is added to the score of each item; None where no item has any.
     """
 
     name: str
@@ -45,6 +53,8 @@ class Items:
     texts: list[str]
     categories: list[list[str]]
     notes: list[Note] = field(default_factory=list)
+    columns: list[ItemColumn] = field(default_factory=list)
+    boost: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -64,7 +74,7 @@ class Items:
         ]
 
     def select(self, ids: Sequence[str]) -> Items:
-        """Items in the order of ``ids``; one that is not in the table gets its id as title and no text."""
+        """Items in the order of ``ids``; one that is not in the table gets its id as title, and nothing else."""
         row = {item: i for i, item in enumerate(self.ids)}
         found = [row.get(item, -1) for item in ids]
         return Items(
@@ -74,6 +84,8 @@ class Items:
             [self.texts[r] if r >= 0 else "" for r in found],
             [self.categories[r] if r >= 0 else [] for r in found],
             self.notes,
+            [column.take(found) for column in self.columns],
+            None if self.boost is None else np.append(self.boost, np.float32(0))[found],  # row -1 is the last
         )
 
 
@@ -86,18 +98,26 @@ def _encoder_text(title: str, text: str, categories: Sequence[str]) -> str:
     return f"{title} {rest}" if title.endswith((".", "!", "?")) else f"{title}. {rest}"
 
 
-def read_items(source: Any, *, columns: Mapping[str, str] | None = None, source_name: str | None = None) -> Items:
-    """Clean item texts of a file or frame.
+def read_items(
+    source: Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    attributes: Sequence[str] | None = None,
+    source_name: str | None = None,
+) -> Items:
+    """Clean items of a file or frame: texts, categories, and all other columns as typed attributes.
 
     A category string is split on "|", or on ", " where it has no "|"; a list column is taken as it is.
 
     Args:
         source: Path, DataFrame or Arrow table, see `files.open_table`.
-        columns: Role -> column of the source; roles item, title, text, category.
+        columns: Role -> column of the source; roles item, title, text, category, published, expires, boost.
+        attributes: Which other columns become attributes; by default all but free text, see `item_columns`.
         source_name: How messages call the source.
 
     Raises:
-        DataError: The source cannot be read, lacks ``item`` or ``title``, or no usable row is left.
+        DataError: The source cannot be read, lacks ``item``, ``title`` or an attribute that was named, or no usable
+            row is left.
         UsageError: Unknown role.
     """
     mapping = check_roles(columns, tuple(ITEM_ROLES))
@@ -106,8 +126,9 @@ def read_items(source: Any, *, columns: Mapping[str, str] | None = None, source_
     title_column, title_array = table.require("title", ITEM_ROLES["title"], mapping)
     text_found = table.pick("text", ITEM_ROLES["text"], mapping)
     category_found = table.pick("category", ITEM_ROLES["category"], mapping)
-    optional = [found[0] for found in (text_found, category_found) if found]
-    table.note_ignored([item_column, title_column, *optional])
+    times = {role: table.pick(role, ITEM_ROLES[role], mapping) for role in (PUBLISHED, EXPIRES)}
+    boost_found = table.pick("boost", ITEM_ROLES["boost"], mapping)
+    optional = [found[0] for found in (text_found, category_found, *times.values(), boost_found) if found]
 
     ids = id_strings(item_array, column=item_column, table=table)
     keep = np.ones(table.rows, np.bool_)
@@ -138,4 +159,9 @@ def read_items(source: Any, *, columns: Mapping[str, str] | None = None, source_
     categories: list[list[str]] = [[] for _ in item_ids]
     if category_found is not None:
         categories = category_sets(category_found[1].filter(rows), table, numbers_kept)
-    return Items(table.name, item_ids, titles, texts, categories, table.notes)
+    timed = [read_time(table, numbers_kept, found, role) for role, found in times.items() if found is not None]
+    boost = None if boost_found is None else read_boost(table, numbers_kept, boost_found)
+    used = (item_column, title_column, *optional)
+    typed = read_columns(table, numbers_kept, used=used, wanted=attributes)
+    known = [column for column in timed if column is not None] + typed
+    return Items(table.name, item_ids, titles, texts, categories, table.notes, known, boost)

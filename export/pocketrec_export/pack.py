@@ -104,7 +104,7 @@ def pack(
         known = (table or Items("", [], [], [], [])).select(rows)
         with run.stage("writing the package"):
             parts = assemble(
-                model,
+                model.boosted(known.boost),
                 items=known,
                 student=None if texts is None else texts.student,
                 teacher=None if texts is None else texts.teacher,

@@ -67,6 +67,7 @@ def build(
     users: Any = None,
     rules: Rules | None = None,
     weighting: Weighting | None = None,
+    attributes: Sequence[str] | None = None,
     split: Any = None,
     signals: Sequence[str] | None = None,
     preset: str = "quick",
@@ -95,7 +96,7 @@ def build(
     Args:
         interactions: user, item[, value][, timestamp][, event][, dwell]: a path, DataFrame or Arrow table.
             None: search only.
-        items: item, title[, text][, category]. None: no search.
+        items: item, title[, text][, category][, published][, expires][, boost] and attributes. None: no search.
         out: the package to write.
         name: of the package; by default that of the file.
         columns: role -> column of the files; ``item`` is for both, ``items.item`` for one, see `columns_of`.
@@ -104,6 +105,7 @@ def build(
         users: user and groups: read and checked, for reports only; nothing of them is stored.
         rules: what is removed from the data or repaired, see `rules.Rules`.
         weighting: what event types, time spent, repeats and age are worth, see `strength.Weighting`.
+        attributes: which other columns of ``items`` become typed attributes; by default all but free text.
         split: user, item, part.
         signals: what may take part in a recommendation, of `presets.SIGNALS` (all by default); validation users
             decide which of them do, and how much.
@@ -143,7 +145,7 @@ def build(
     run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count, cache=cache)
     with fixed_threads(count, torch=items is not None):
         tables = {"interactions": interactions, "items": items, "users": users}
-        events, table, notes = _read(run, tables, columns or {}, value, positive, rules, weighting)
+        events, table, notes = _read(run, tables, columns or {}, attributes, value, positive, rules, weighting)
         dataset = None if events is None else _dataset(run, events, table, split, notes)
         said = tuple(line for line in (events and interactions_line(events), dataset and split_line(dataset)) if line)
         tail = () if dataset is None else long_tail(dataset.train)
@@ -156,6 +158,7 @@ def build(
             assert table is not None  # `check_arguments` has refused neither
             assert texts is not None
             fitted = _text_only(table, texts)
+        fitted = _boosted(fitted, table)
 
         rated = None
         if events is not None and dataset is not None and predict:
@@ -183,7 +186,7 @@ def build(
                 dataset = make_dataset(events, None, catalogue=table.ids if table else [])
                 assert fitted.tuned is not None
                 tuned = refit(_learning(run, events, dataset, texts), fitted.tuned)
-                fitted = _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
+                fitted = _boosted(_Fitted(dataset.items, tuned.full, tuned.stored, tuned), table)
         fidelity = None if texts is None else texts.student.fidelity
         with run.stage("writing the package"):
             final = finish(parts(), metrics=_metrics(comparison, measured_on, rated, fidelity))
@@ -265,6 +268,7 @@ def _read(
     run: Run,
     sources: Mapping[str, Any],
     columns: Mapping[str, str],
+    attributes: Sequence[str] | None,
     value: str,
     positive: str | None,
     rules: Rules | None,
@@ -275,7 +279,7 @@ def _read(
         mapping = {name: columns_of(name, columns) for name in TABLES}
         table = events = groups = None
         if sources["items"] is not None:
-            table = read_items(sources["items"], columns=mapping["items"])
+            table = read_items(sources["items"], columns=mapping["items"], attributes=attributes)
         if sources["users"] is not None:
             groups = read_users(sources["users"], columns=mapping["users"])
         if sources["interactions"] is not None:
@@ -354,6 +358,12 @@ def _text_only(table: Items, texts: Texts) -> _Fitted:
     full_text, text = texts.rows(table.ids)
     full = FullModel(text=full_text, blend=TEXT_ONLY)
     return _Fitted(table.ids, full, replace(full, text=text))
+
+
+def _boosted(fitted: _Fitted, table: Items | None) -> _Fitted:
+    """Both models with the boost of the items table, which is given and not fitted."""
+    boost = None if table is None else table.select(fitted.items).boost
+    return replace(fitted, full=fitted.full.boosted(boost), stored=fitted.stored.boosted(boost))
 
 
 # ----------------------------------------------------------- small questions

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketrec_export.item_columns import summaries
 from pocketrec_export.read import Interactions, Items
 from pocketrec_export.rules import day
 from pocketrec_export.users import Users
@@ -159,6 +160,9 @@ def _items(items: Items) -> dict[str, Any]:
     if categories:
         facts["distinct_categories"] = len(categories)
         facts["categories"] = dict(categories.most_common())
+    facts |= {f"attribute_{name}": text for name, text in summaries(items.columns).items()}
+    if items.boost is not None:
+        facts["with_boost"] = int(np.count_nonzero(items.boost))
     return facts
 
 

@@ -55,6 +55,10 @@ RULES: dict[str, Rule] = {
     "garbage_text": Rule("text without a word (n/a, ---)", "emptied"),
     "same_text": Rule("text that {times} items or more share word for word", "kept"),
     "mojibake": Rule("{role} with broken characters", "kept"),
+    "bad_attribute": Rule("{column} unreadable", "item taken to have none"),
+    "never_expires": Rule("{column} is 0 or less", "item never expires"),
+    "bad_boost": Rule("{column} is no finite number", "no boost"),
+    "large_boost": Rule("{column} beyond {limit}", "cut to it"),
     # --- the users table
     "repeated_user": Rule("repeated user id", "the first is kept"),
     "no_group": Rule("{column} missing", "kept without"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pocketrec.errors import DataError, UsageError
 from pocketrec.filters import Wanted, parse_filter
+from pocketrec.times import instant
 
 if TYPE_CHECKING:
     from pocketrec.history import HistoryLike
@@ -138,6 +139,18 @@ def shares(words: Sequence[str]) -> dict[str, dict[str, float]]:
                 f"--min-share {word!r}: expected KEY=VALUE:SHARE, for example provider=Acme:0.2"
             ) from error
     return found
+
+
+def now(text: str | None) -> int | None:
+    """Seconds since 1970 of ``--now``, None where it is not given.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    try:
+        return None if text is None else instant(text)
+    except UsageError as error:
+        raise UsageError(f"--now {error}") from None
 
 
 def weights(text: str) -> dict[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from pocketrec.errors import PackageError, PocketrecError
 from pocketrec.package import Package
+from pocketrec.times import LARGEST_TIME
 
 GOLDEN = "golden.json"
 GOLDEN_TOLERANCE = 0.01
@@ -160,7 +161,7 @@ def _run_golden(package: Package, name: str, cases: list[dict[str, Any]]) -> dic
             return {"ok": True, "ran": False, "message": f"not run: {reason}"}
         engine = open_engine(package, name)
         try:
-            recommender = Recommender(package, engine)
+            recommender = Recommender(package, engine, clock=None)
             worst = max((_gap(recommender, case) for case in cases), default=0.0)
         finally:
             engine.close()
@@ -228,6 +229,9 @@ def _check_case(case: dict[str, Any]) -> None:
         raise ValueError("items that are not strings")
     if not (isinstance(scores, list) and all(map(_is_finite, scores))):
         raise ValueError("a score that is not a finite number")
+    now = case.get("now")
+    if now is not None and not (isinstance(now, int) and _is_finite(now) and abs(now) <= LARGEST_TIME):
+        raise ValueError("a time that is no number of seconds")
     if len(items) != len(scores):
         raise ValueError(f"{len(items)} items, but {len(scores)} scores")
 
@@ -242,19 +246,20 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-_VERBS: dict[str, Callable[[Any, Any, int], Any]] = {
-    "recommend": lambda recommender, history, k: recommender.recommend([tuple(pair) for pair in history], k=k),
-    "search": lambda recommender, text, k: recommender.search(text, k=k),
-    "similar": lambda recommender, item, k: recommender.similar(item, k=k),
+_VERBS: dict[str, Callable[..., Any]] = {
+    "recommend": lambda recommender, history, **more: recommender.recommend([tuple(pair) for pair in history], **more),
+    "search": lambda recommender, text, **more: recommender.search(text, **more),
+    "similar": lambda recommender, item, **more: recommender.similar(item, **more),
 }
 
 
-def golden_case(recommender: Any, verb: str, argument: Any, k: int = 10) -> dict[str, Any]:
-    """A golden case as the recommender answers it now."""
-    results = _VERBS[verb](recommender, argument, k)
+def golden_case(recommender: Any, verb: str, argument: Any, k: int = 10, now: int | None = None) -> dict[str, Any]:
+    """A golden case as the recommender answers it; ``now`` where its items may be unpublished or expired."""
+    results = _VERBS[verb](recommender, argument, k=k, now=now)
     return {
         "verb": verb,
         "argument": argument,
+        **({} if now is None else {"now": now}),
         "items": [item.item for item in results],
         "scores": [item.score for item in results],
     }
@@ -286,7 +291,7 @@ def _gap(recommender: Any, case: dict[str, Any]) -> float:
         return _rating_gap(recommender, case)
     items, wanted = case["items"], np.asarray(case["scores"], np.float64)
     asked = len(items) + GOLDEN_DEPTH
-    found = golden_case(recommender, case["verb"], case["argument"], asked)
+    found = golden_case(recommender, case["verb"], case["argument"], asked, case.get("now"))
     score_of = dict(zip(found["items"], found["scores"], strict=True))
     complete = len(score_of) < asked
     if len(score_of) < len(items) or (score_of and not items) or (complete and not score_of.keys() >= set(items)):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.resources import files
@@ -28,9 +29,13 @@ from pocketrec.rerank import Display, Shares
 from pocketrec.results import Results
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
 
+Clock = Callable[[], float]
+
 
 class Recommender:
     """An open package. Safe to share between threads; close it, or use it in a ``with`` block.
+
+    Items that are not published yet, or expired, at the time of a call are in none of its results.
 
     Example:
         >>> import pocketrec
@@ -39,10 +44,11 @@ class Recommender:
         ['Robots (2005)']
     """
 
-    def __init__(self, package: Package, engine: Engine) -> None:
+    def __init__(self, package: Package, engine: Engine, *, clock: Clock | None = time.time) -> None:
         self.package = package
         self.engine = engine
         self.catalogue = Catalogue(package)
+        self._clock = clock
         manifest = package.manifest
         self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
         self._lexicon = Lexicon(package) if manifest.signals.lexical else None
@@ -96,7 +102,8 @@ class Recommender:
             max_per: attribute -> how many items of one value the list may hold, for example ``{"category": 2}``.
             min_share: attribute -> value -> the least share of the places for items with it, for example
                 ``{"provider": {"Small Press": 0.2}}``: of the first r places at least floor(share * r).
-            now: seconds since 1970, at which the profile is read; the device's clock by default.
+            now: seconds since 1970, at which items are published or expired and the profile is read; the device's
+                clock by default.
 
         Returns:
             min(k, eligible) distinct items, scores non-increasing, ties by catalogue order. `Results.next` leads to
@@ -225,11 +232,12 @@ class Recommender:
         weights: Mapping[str, float] | None = None,
         explain: bool = False,
         strict: bool = False,
+        now: float | None = None,
     ) -> list[Results]:
         """:meth:`recommend` for each history, in order."""
         return [
             self.recommend(
-                history, k=k, filter=filter, exclude=exclude, weights=weights, explain=explain, strict=strict
+                history, k=k, filter=filter, exclude=exclude, weights=weights, explain=explain, strict=strict, now=now
             )
             for history in histories
         ]
@@ -245,6 +253,7 @@ class Recommender:
         weights: Mapping[str, float] | None = None,
         explain: bool = False,
         strict: bool = False,
+        now: float | None = None,
     ) -> list[Results]:
         """:meth:`search` for each text, in order."""
         if isinstance(texts, str):
@@ -259,6 +268,7 @@ class Recommender:
                 weights=weights,
                 explain=explain,
                 strict=strict,
+                now=now,
             )
             for text in texts
         ]
@@ -334,9 +344,11 @@ class Recommender:
 
     def _answer(self, request: Request, known: History) -> Results:
         """One page."""
+        if request.now is None and self.catalogue.timed and self._clock is not None:
+            request = replace(request, now=self._clock())
         query = self._query(request.subject) if request.verb == "search" else None
         exclude = (*_ids(request.exclude), *request.shown)
-        mask = self._mask(request.filter, exclude, seen=None if query else known.seen)
+        mask = self._mask(request.filter, exclude, request.now, seen=None if query else known.seen)
         if query is not None and query.empty:
             check_k(request.k)
             return Results((), known.unknown, query.truncated)
@@ -386,9 +398,14 @@ class Recommender:
         )
 
     def _mask(
-        self, filter: Filter | None, exclude: Sequence[str], *, seen: NDArray[np.int64] | None = None
+        self,
+        filter: Filter | None,
+        exclude: Sequence[str],
+        now: float | None,
+        *,
+        seen: NDArray[np.int64] | None = None,
     ) -> NDArray[np.bool_]:
-        mask = self.catalogue.eligible(filter)
+        mask = self.catalogue.eligible(filter, now=now)
         if seen is not None:
             mask[seen] = False
         for item in exclude:
@@ -426,6 +443,7 @@ def open_package(
     engine: str | None = None,
     verify: Verify = "full",
     threads: int = 1,
+    clock: Clock | None = time.time,
 ) -> Recommender:
     """Open a package and make it ready to answer.
 
@@ -434,6 +452,8 @@ def open_package(
         engine: ``"onnx"``, ``"numpy"``, or None for the fastest one installed.
         verify: ``"full"`` checks every hash now, ``"lazy"`` each part when it is first used.
         threads: threads of one call inside the engine.
+        clock: what time it is, in seconds since 1970, for calls that do not say; it is asked only where items may be
+            unpublished or expired. None: then these are in the results, too.
 
     Raises:
         PackageError: the file is missing, damaged, hostile or of a newer format.
@@ -441,7 +461,7 @@ def open_package(
     """
     package = Package.open(path, verify=verify)
     try:
-        return Recommender(package, open_engine(package, engine, threads=threads))
+        return Recommender(package, open_engine(package, engine, threads=threads), clock=clock)
     except BaseException:
         package.close()
         raise

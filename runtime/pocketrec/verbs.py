@@ -89,6 +89,9 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
         metavar="KEY=VALUE",
         help="only such items, also KEY<VALUE, <=, >, >=; values of one key are alternatives, all else must hold",
     )
+    parser.add_argument(
+        "--now", metavar="TIME", help="when it is, for items not yet published or expired (default: the clock)"
+    )
     parser.add_argument("--exclude", default="", metavar="ID,...", help="items that must not appear")
     parser.add_argument("--profile", metavar="F", help="the user's profile, see `pocketrec profile`")
     if weights:
@@ -138,6 +141,7 @@ def _recommend(args: argparse.Namespace) -> int:
                     profile=arguments.profile(args.profile),
                     filter=arguments.filters(args.filter),
                     exclude=arguments.ids(args.exclude),
+                    now=arguments.now(args.now),
                     weights=arguments.weights(args.weights),
                     explain=args.explain,
                     strict=args.strict,
@@ -160,6 +164,7 @@ def _search(args: argparse.Namespace) -> int:
             profile=arguments.profile(args.profile),
             filter=arguments.filters(args.filter),
             exclude=arguments.ids(args.exclude),
+            now=arguments.now(args.now),
             weights=arguments.weights(args.weights),
             explain=args.explain,
             strict=args.strict,
@@ -180,6 +185,7 @@ def _similar(args: argparse.Namespace) -> int:
             profile=arguments.profile(args.profile),
             filter=arguments.filters(args.filter),
             exclude=arguments.ids(args.exclude),
+            now=arguments.now(args.now),
             explain=args.explain,
             diversity=args.diversity,
             distinct=args.distinct,
