@@ -74,12 +74,13 @@ def table_lines(report: Mapping[str, Any]) -> list[str]:
         return ["no test users: too few users to hold any out"]
     models = {LABELS[name]: report[name] for name in ("full", "package") if name in report}
     models = dict(report.get("baselines", {})) | models
-    lines = [f"{package['users']:,} test users   NDCG@10   Recall@20   NDCG@100   MRR"]
+    users = f"{package['users']:,} test users"
+    lines = [f"{users:<20}" + _aligned(list(COLUMNS.values()))]
     for label, figures in models.items():
         low, high = figures["ndcg10_ci95"]
-        lines.append(f"  {label:<14}{_cells(figures)}   (95 % of NDCG@10: {low:.4f} to {high:.4f})")
+        lines.append(f"  {label:<18}{_cells(figures)}   (95 % of NDCG@10: {low:.4f} to {high:.4f})")
     if "ratio" in report:
-        lines.append(f"  package / full{_cells(report['ratio'])}")
+        lines.append(f"  {'package / full':<18}{_cells(report['ratio'])}")
     best = report.get("best_baseline", {}).get("ndcg10")
     for name, difference in report.get("differences", {}).items():
         if name in ("full", best):
@@ -90,14 +91,16 @@ def table_lines(report: Mapping[str, Any]) -> list[str]:
             )
     shown = [key for key in BEYOND if key in package]
     if shown:
-        lines += ["", "first ten ranks   " + "  ".join(f"{BEYOND[key]:>13}" for key in shown)]
+        lines += ["", f"{'first ten ranks':<20}" + "  ".join(f"{BEYOND[key]:>13}" for key in shown)]
         for label, figures in models.items():
             cells = ["-" if figures[key] is None else f"{figures[key]:.4f}" for key in shown]
-            lines.append(f"  {label:<16}" + "  ".join(f"{cell:>13}" for cell in cells))
+            lines.append(f"  {label:<18}" + "  ".join(f"{cell:>13}" for cell in cells))
     return lines
 
 
 def _cells(figures: Mapping[str, Any]) -> str:
-    """Four figures under the header of the table."""
-    cells = ["-" if figures[key] is None else f"{figures[key]:.4f}" for key in COLUMNS]
-    return f"  {cells[0]:<10}  {cells[1]:<9}  {cells[2]:<8}  {cells[3]}".rstrip()
+    return _aligned(["-" if figures[key] is None else f"{figures[key]:.4f}" for key in COLUMNS])
+
+
+def _aligned(cells: list[str]) -> str:
+    return "  ".join(f"{cell:>9}" for cell in cells)
