@@ -151,6 +151,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main([*words[:4], str(tmp_path / "none" / "s.csv")]) == 2
 
 
+def test_the_command_cleans_as_a_build_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = str(tmp_path / "i.csv"), str(tmp_path / "s.csv")
+    WORLD.assign(timestamp=1_600_000_000 + 86_400 * WORLD.timestamp).to_csv(source, index=False)
+    words = ["split", "--interactions", source, "--by", "time", "--out", out, "--test", "0.3", "--validation", "0.2"]
+    assert cli.main(words) == 0
+    assert cli.main([*words, "--overwrite", "--clean", "now=2020-01-01"]) == 1  # every event is later than that
+    assert "needs a timestamp column" in capsys.readouterr().err
+    assert cli.main([*words, "--overwrite", "--clean", "sweep=yes"]) == 2
+
+
 def test_the_command_by_user_is_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = str(tmp_path / "i.csv"), str(tmp_path / "s.csv")
     pairs = [(f"u{u:03}", f"i{i}") for u in range(60) for i in range(8)]

@@ -140,6 +140,7 @@ def _add_split(commands: Any) -> None:
     parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="as in build")
     parser.add_argument("--value", choices=["auto", "rating", "count", "none"], default="auto", help="as in build")
     parser.add_argument("--positive", metavar="EXPR", help="as in build")
+    parser.add_argument("--clean", default="", metavar="RULE=VALUE,...", help="as in build")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -160,6 +161,7 @@ def _split(args: argparse.Namespace) -> int:
         columns=columns_of("interactions", pairs("--columns", args.columns)),
         value=args.value,
         positive=args.positive,
+        rules=rules_of(args),
         overwrite=args.overwrite,
     )
     return _print_report(report, args)

@@ -12,6 +12,7 @@ from pocketrec.errors import UsageError
 
 from pocketrec_export.dataset import Dataset, Heldout, make_dataset
 from pocketrec_export.read import Interactions, read_interactions
+from pocketrec_export.rules import Rules
 from pocketrec_export.split import Split, make_split
 from pocketrec_export.split_files import check_split_target, write_split
 from pocketrec_export.time_split import make_time_split
@@ -77,6 +78,7 @@ def divide(
     columns: Mapping[str, str] | None = None,
     value: str = "auto",
     positive: str | None = None,
+    rules: Rules | None = None,
     overwrite: bool = False,
 ) -> SplitReport:
     """Write a split of interactions by user (`split.make_split`) or by time (`time_split.make_time_split`).
@@ -93,6 +95,7 @@ def divide(
         columns: role -> column, as in the build.
         value: what the value column means, as in the build.
         positive: which rows count as liked, as in the build.
+        rules: of cleaning, as in the build.
         overwrite: replace ``out``.
 
     Raises:
@@ -108,7 +111,7 @@ def divide(
     if by == "time" and (seed is not None or chosen.keys() - _BY_TIME.keys()):
         unused = sorted(({"seed"} if seed is not None else set()) | chosen.keys() - _BY_TIME.keys())
         raise UsageError(f"a split by time has no {', '.join(unused)}; they are of a split by user")
-    rows = read_interactions(interactions, columns=columns, value=value, positive=positive)
+    rows = read_interactions(interactions, columns=columns, value=value, positive=positive, rules=rules)
     if by == "time":
         split = make_time_split(rows, **{**_BY_TIME, **chosen})
     else:
