@@ -188,11 +188,12 @@ def test_without_a_signal_the_others_are_fitted_again() -> None:
     names = tuple(name for name in NAMES if name != "neighbours")
     rows = [NAMES.index(name) for name in names]
     less = replace(world, names=names, value=[v[rows] for v in world.value], deviation=world.deviation[:, rows])
-    again = blend.fit_again(less, fitted.blend, fitted.share)
+    again = blend.fit_again(less, fitted.blend)
     assert again.objective is not None
     assert fitted.objective is not None
     assert again.objective < fitted.objective / 2
     assert set(again.blend) == set(names)
+    assert blend.fit_again(world, fitted.blend).objective >= fitted.objective - 1e-3  # a climb goes up
 
 
 def test_popularity_is_log_smoothed() -> None:

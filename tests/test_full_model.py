@@ -150,7 +150,7 @@ def test_damaged_folder_is_a_data_error(model: FullModel, tmp_path: Path) -> Non
 
 
 def test_package_form_differs_by_rounding_only(model: FullModel, text: NDArray[np.float32]) -> None:
-    package = full_model.package_form(model, text=text, steps=16)
+    package = full_model.package_form(dataclasses.replace(model, steps=16))
     exact, coded = model.signals(INDEX, WEIGHT), package.signals(INDEX, WEIGHT)
     largest = np.abs(exact).max(axis=1, keepdims=True)
     assert np.abs(exact - coded).max() > 0
@@ -194,7 +194,7 @@ def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np
     bench = Bench(held, eligible=np.ones(ITEMS, bool), train=train)
     plain = bench.objective(FullModel(popularity=popularity.fit(train)))
     assert plain is not None
-    for model in (tuned.full, full_model.package_form(tuned.stored, text=text, steps=tuned.stored.steps)):
+    for model in (tuned.full, full_model.package_form(tuned.stored)):
         blended = bench.blended(model)[1].objective
         assert blended is not None
         assert blended > plain + 0.1

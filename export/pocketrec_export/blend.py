@@ -93,20 +93,15 @@ def fit(samples: Samples, *, scale_only: bool = False) -> BlendFit:
     return search.result(search.drop(state))
 
 
-def fit_again(samples: Samples, blend: Mapping[str, BlendTerm], share: Mapping[str, float]) -> BlendFit:
-    """The blend climbed to from a fitted one of other signals, for questions of the kind "what if without".
+def fit_again(samples: Samples, blend: Mapping[str, BlendTerm]) -> BlendFit:
+    """The blend that is climbed to from a fitted one of other signals, for the question "what if without".
 
     Args:
         samples: validation users.
-        blend: gives the powers; signals that `samples` lacks are left out.
-        share: gives the shares; a signal that it lacks starts at nothing.
+        blend: where the climb starts; signals that `samples` lacks are left out, signals that it lacks start at 0.
     """
     search = _Search(samples)
-    powers = {n: blend[n].power if n in blend else DEFAULT_POWER.get(n, 0.0) for n in samples.names}
-    state = _State({n: share.get(n, 0.0) for n in samples.names}, powers)
-    if not any(state.share.values()):
-        state = replace(state, share=dict.fromkeys(samples.names, 1.0))
-    return search.result(search.climb(state)[1])
+    return search.result(search.climb(search.state(blend))[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +174,13 @@ class _Search:
         share = _normal(state.share)
         # Scaled so that typical scores have a spread of one, whatever the signals' own scales are.
         return {n: BlendTerm(share[n] / self._spread[n, state.power[n]], state.power[n]) for n in self._samples.names}
+
+    def state(self, blend: Mapping[str, BlendTerm]) -> _State:
+        """The state whose blend this is, without the signals that are not here; equal shares where none is left."""
+        terms = {n: blend.get(n, BlendTerm(0.0, DEFAULT_POWER.get(n, 0.0))) for n in self._samples.names}
+        share = {n: term.weight * self._spread[n, term.power] for n, term in terms.items()}
+        powers = {n: term.power for n, term in terms.items()}
+        return _State(share if any(share.values()) else dict.fromkeys(terms, 1.0), powers)
 
     def quality(self, state: _State) -> float:
         blend = self.blend(state)

@@ -212,19 +212,16 @@ class FullModel:
         return result
 
 
-def package_form(model: FullModel, *, text: NDArray[np.float32] | None, steps: int | None) -> FullModel:
-    """`model` as a package stores it: every table through its 8-bit codes, the fold-in by `steps` CG steps.
+def package_form(model: FullModel) -> FullModel:
+    """`model` as a package stores it: every table through its 8-bit codes; blend and steps are kept.
 
     Args:
-        model: float32 tables; its blend is kept, to be replaced by one fitted on the result.
-        text: the projected item text vectors float32[I, D] of the package, None for no content signal.
-        steps: CG steps of the package's fold-in.
+        model: float32 tables, its texts projected to the package's width.
     """
     table = None if model.factors is None else factors.Factors(_coded(model.factors.table), model.factors.alpha)
     sparse = None if model.neighbours is None else decode_blocks(sparse_blocks(model.neighbours))
-    attributes = None if model.attributes is None else _coded(model.attributes)
-    text = None if text is None else _coded(text)
-    return replace(model, factors=table, neighbours=sparse, text=text, attributes=attributes, steps=steps)
+    text, attributes = (None if rows is None else _coded(rows) for rows in (model.text, model.attributes))
+    return replace(model, factors=table, neighbours=sparse, text=text, attributes=attributes)
 
 
 def decode_blocks(blocks: Mapping[str, NDArray[Any]]) -> csr_matrix:

@@ -135,7 +135,7 @@ def folding(
     damping = _positive("regularization", regularization, own.regularization, DEFAULT_REGULARIZATION)
     table = als.pad(als.whiten(own.table, regularization=damping))
     model = FullModel(factors=als.Factors(table, confidence), blend={"factors": BlendTerm(1.0, 0.0)})
-    coded = package_form(model, text=None, steps=None)
+    coded = package_form(model)
     assert coded.factors is not None  # as `model` has them
     # Counts and play numbers come as weights above 1, and heavier histories take more steps.
     heavy = confidence * TRIAL_WEIGHT

@@ -14,12 +14,13 @@ from pocketrec.inspection import describe_package
 from pocketrec.manifest import BlendTerm
 from pocketrec.recommender import open_package
 
+from pocketrec_export.ablation import ablation, as_report
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
 from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.evaluate import compare
 from pocketrec_export.evaluate import save_full as save_model
-from pocketrec_export.full_model import FullModel
+from pocketrec_export.full_model import FullModel, package_form
 from pocketrec_export.learning import Learning
 from pocketrec_export.page.answers import sample_answers
 from pocketrec_export.presets import PRESETS, SIGNALS, Preset
@@ -181,6 +182,10 @@ def build(
             with run.stage(f"evaluating on {len(dataset.test):,} test users"), opened(parts()) as recommender:
                 comparison = compare(recommender, fitted.full, dataset).as_dict()
                 measured_on = BEFORE_REFIT if split is None else ON_SPLIT
+        worth: dict[str, Any] | None = None
+        if dataset is not None and len(dataset.validation):
+            with run.stage("measuring what each signal is worth"):
+                worth = as_report(ablation(package_form(fitted.stored), learning, dataset))
         if events is not None and dataset is not None and split is None and len(dataset.validation) + len(dataset.test):
             with run.stage("fitting what was chosen on all rows"):
                 dataset = make_dataset(events, None, catalogue=table.ids if table else [])
@@ -218,6 +223,7 @@ def build(
         cleaning=cleaning_rows(events, table),
         tail=tail,
         curves=loss_curves(None if texts is None else texts.student.losses, None if rated is None else rated.as_dict()),
+        ablation=worth,
         answers=answers,
     )
     if page is not None:

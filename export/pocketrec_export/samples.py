@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pocketrec_export.metrics import ndcg_at, recall_at
 
 DEPTH = 200
 """Items kept for each user and signal. Exact for one signal, whose best 100 are among them; for a blend an item may be
@@ -78,16 +80,37 @@ def ndcg_measure(samples: Samples) -> Callable[[NDArray[np.float32]], float]:
     per_rank = np.concatenate((gain[0] + gain[1], np.zeros((len(samples.wanted), 1))), axis=1)  # [V, 101]
 
     def measure(vector: NDArray[np.float32]) -> float:
-        total = 0.0
-        for user, (value, target) in enumerate(zip(samples.value, samples.targets, strict=True)):
-            if len(target) == 0:
-                continue
-            score = vector[user] @ value
-            own = score[target]
-            # Rank = items with a larger score, ties to the lower position, as engines break them.
-            rank = np.count_nonzero(score > own[:, None], axis=1)
-            rank += [np.count_nonzero(score[:t] == o) for t, o in zip(target, own, strict=True)]
-            total += float(per_rank[user, np.minimum(rank, 100)].sum())
-        return total / max(1, len(samples.wanted))
+        total = sum(float(per_rank[user, rank].sum()) for user, rank in enumerate(ranks(samples, vector)))
+        return total / max(1, len(samples))
 
     return measure
+
+
+def ranks(samples: Samples, vector: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
+    """The rank of each target of each user, from 0, 100 for all beyond; int64[T], user by user.
+
+    Args:
+        samples: the users.
+        vector: float32[V, S], each user's weights of the signals.
+    """
+    for value, target, weights in zip(samples.value, samples.targets, vector, strict=True):
+        score = weights @ value
+        own = score[target]
+        # Rank = items with a larger score, ties to the lower position, as engines break them.
+        rank = np.count_nonzero(score > own[:, None], axis=1)
+        rank += np.array([np.count_nonzero(score[:t] == o) for t, o in zip(target, own, strict=True)], np.int64)
+        yield np.minimum(rank, 100)
+
+
+def metrics(samples: Samples, vector: NDArray[np.float32]) -> dict[str, float]:
+    """Mean ``ndcg10``, ``recall20`` and ``ndcg100`` under weight vectors float32[V, S], as `metrics` defines them."""
+    ranked = list(ranks(samples, vector))
+    hit = np.zeros((len(samples), 101), bool)
+    for user, rank in enumerate(ranked):
+        hit[user, rank] = True
+    hit = hit[:, :100]
+    return {
+        "ndcg10": float(ndcg_at(10, hit, samples.wanted).mean()),
+        "recall20": float(recall_at(20, hit, samples.wanted).mean()),
+        "ndcg100": float(ndcg_at(100, hit, samples.wanted).mean()),
+    }

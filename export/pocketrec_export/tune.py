@@ -83,7 +83,7 @@ def tune(
         model, settings["neighbours"] = _with_neighbours(model, learning, finder, preset)
 
     stored = model
-    coded = package_form(model, text=model.text, steps=None)
+    coded = package_form(model)
     if coded.factors is not None:
         steps = factors.choose_steps(coded.factors.table, histories=bench.histories, alpha=coded.factors.alpha)
         settings["factors"]["steps"] = steps
