@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pocketrec
+from fold import SETS, lists, open_fold
 from machine import save
 from pocketrec_export.bootstrap import paired_interval
-from pocketrec_export.dataset import Dataset, Heldout, make_dataset
 from pocketrec_export.metrics import Figures, figures
 from pocketrec_export.rankings import facts_of
-from pocketrec_export.read import read_interactions
-from pocketrec_export.split_files import read_split
 
-SETS = ("ml-latest-small", "movietweetings", "online-retail")
 STEPS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 LOSS, GAIN = 0.02, 0.20
 MEASURES = ("text_diversity", "category_diversity", "novelty")
@@ -46,33 +42,6 @@ def main() -> int:
     print("\n".join(table(rows)))
     print(f"\nwrote {save('diversity', rows)}")
     return 0
-
-
-def open_fold(folder: Path, package: Path, split: int) -> tuple[pocketrec.Recommender, Dataset]:
-    """A package and the fold it was built on."""
-    recommender = pocketrec.open(package)
-    info = recommender.package.manifest.input
-    parts = read_split(folder / f"split-{split}.parquet")
-    if info.split_sha256 != parts.sha256:
-        raise SystemExit(f"{package} was built with another split; run benchmarks/quality.py first")
-    rows = read_interactions(
-        folder / "interactions.parquet",
-        value=info.value_kind,
-        positive=info.positive,  # type: ignore[arg-type]
-    )
-    catalogue = recommender.catalogue
-    return recommender, make_dataset(rows, parts, catalogue=[catalogue.id(i) for i in range(len(catalogue))])
-
-
-def lists(
-    recommender: pocketrec.Recommender, dataset: Dataset, users: Heldout, k: int = 10, **wishes: Any
-) -> Iterator[np.ndarray]:
-    """The list of each user, as positions in the dataset's items."""
-    position = {item: index for index, item in enumerate(dataset.items)}
-    outside = [item for item, ranked in zip(dataset.items, dataset.train_items, strict=True) if not ranked]
-    for history in users.history:
-        results = recommender.recommend([dataset.items[i] for i in history.tolist()], k=k, exclude=outside, **wishes)
-        yield np.array([position[item.item] for item in results], np.int64)
 
 
 def measure(folder: Path, package: Path, split: int) -> list[dict[str, Any]]:

@@ -1,10 +1,17 @@
-"""Splits of a signal over its causes, before any rounding is spread."""
+"""Splits of a signal over its causes, and what they are called."""
 
 import numpy as np
-from pocketrec import reasons
+import pocketrec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pocketrec import UsageError
 from pocketrec.history import Blocks
+from pocketrec.manifest import PRIORS
+from pocketrec.phrases import LANGUAGES, describe
 from pocketrec.reasons import settle, split_factors, split_neighbours, split_text
 from pocketrec.results import Reason
+from worlds import random_world
 
 
 def test_factor_parts_sum_to_the_exact_fold_in():
@@ -49,13 +56,66 @@ def test_settling_spreads_only_what_is_missing():
 
 
 def test_reasons_read_like_sentences():
-    def say(kind, text, contribution):
-        return reasons.describe(Reason(kind, text, text, contribution, {}))
+    def say(kind, text, contribution, **options):
+        return describe(Reason(kind, text, text, contribution, {}), **options)
 
     assert say("item", "Alien", 1.0) == "because of Alien"
     assert say("item", "Alien", -1.0) == "despite Alien"
     assert say("word", "robots", 1.0) == 'because of "robots"'
     assert say("popularity", "", 1.0) == "popular"
     assert say("popularity", "", -1.0) == "although popular"
-    assert say("boost", "", 1.0) == "boosted"
-    assert say("boost", "", -1.0) == "although held back"
+    assert say("item", "{text} {0}", 1.0) == "because of {text} {0}"
+    assert say("item", "异形", 1.0, language="zh") == "因为《异形》"
+    assert say("item", "Alien", 1.0, language={"item+": "weil {text}"}) == "weil Alien"
+    assert say("boost", "", 1.0, language={"item+": "weil {text}"}) == "boosted"
+    assert say("omen", "a crow", 1.0) == "a crow"
+    with pytest.raises(UsageError, match="no language 'tlh'; there are en, zh"):
+        say("item", "Alien", 1.0, language="tlh")
+
+
+def test_every_language_says_everything():
+    kinds = {"item", "word", *PRIORS}
+    for table in LANGUAGES.values():
+        assert set(table) == {f"{kind}{sign}" for kind in kinds for sign in "+-"}
+        assert all(("{text}" in phrase) == key.startswith(("item", "word")) for key, phrase in table.items())
+
+
+@pytest.fixture(scope="module", params=["numpy", "onnx"])
+def recommender(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("world") / "reasons.pocketrec"
+    with pocketrec.open(random_world(path, items=300), engine=request.param) as opened:
+        yield opened
+
+
+HISTORIES = st.dictionaries(
+    st.integers(0, 299).map(str), st.floats(-4, 4).filter(lambda w: abs(w) > 0.1), min_size=2, max_size=12
+)
+
+
+@given(history=HISTORIES)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_without_a_cited_item_the_neighbour_signal_lacks_exactly_its_part(recommender, history):
+    term = recommender.package.manifest.blend["recommend"]["neighbours"]
+
+    def raw(weights, signal):  # before the power of the history's size, which is the same for all items
+        size = sum(abs(np.float32(w)) for w in weights.values())
+        return signal * size**term.power
+
+    best = recommender.recommend(history, k=3, explain=True)
+    for item in best:
+        for reason in item.reasons:
+            if "neighbours" not in reason.signals:
+                continue
+            rest = {id: weight for id, weight in history.items() if id != reason.id}
+            without = next(found for found in recommender.recommend(rest, k=300) if found.item == item.item)
+            lost = raw(history, item.signals["neighbours"]) - raw(rest, without.signals["neighbours"])
+            size = raw(history, sum(abs(other.signals.get("neighbours", 0)) for other in item.reasons))
+            assert abs(lost - raw(history, reason.signals["neighbours"])) <= 1e-5 * size + 1e-7
+
+
+@given(history=HISTORIES)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_contributions_sum_to_the_score(recommender, history):
+    for item in recommender.recommend(history, k=5, explain=True):
+        total = sum(reason.contribution for reason in item.reasons)
+        assert abs(total - item.score) <= 1e-4 * max(abs(item.score), 1e-3)

@@ -39,7 +39,7 @@ def ids(results):
 def test_public_names():
     assert pocketrec.__all__ == [
         "BusyError", "DataError", "EngineError", "PackageError", "PocketrecError", "Profile", "Reason",
-        "Recommendation", "Recommender", "Results", "UsageError", "open", "open_sample",
+        "Recommendation", "Recommender", "Results", "UsageError", "describe", "open", "open_sample",
     ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ Example:
 __version__ = "0.1.0"
 
 from pocketrec.errors import BusyError, DataError, EngineError, PackageError, PocketrecError, UsageError
+from pocketrec.phrases import describe
 from pocketrec.profile import Profile
 from pocketrec.recommender import Recommender, open_sample
 from pocketrec.recommender import open_package as open
@@ -27,6 +28,7 @@ __all__ = [
     "Recommender",
     "Results",
     "UsageError",
+    "describe",
     "open",
     "open_sample",
 ]

@@ -142,15 +142,3 @@ def assemble(
                 found.append(Reason(name, "", "", float(prior[row]), {name: float(prior[row])}))
         shown.append(tuple(sorted(found, key=lambda reason: -abs(reason.contribution))))
     return shown
-
-
-_PRIORS = {"popularity": ("popular", "although popular"), "boost": ("boosted", "although held back")}
-
-
-def describe(reason: Reason) -> str:
-    """The reason in plain English."""
-    if reason.kind in _PRIORS:
-        return _PRIORS[reason.kind][reason.contribution < 0]
-    verb = "because of" if reason.contribution > 0 else "despite"
-    quoted = f'"{reason.text}"' if reason.kind == "word" else reason.text
-    return f"{verb} {quoted}"

@@ -77,6 +77,7 @@ def _add_more(commands: Any) -> None:
     )
     parser.add_argument("package", help="a .pocketrec file")
     parser.add_argument("cursor", help='a cursor; "-" reads it from stdin')
+    _add_language(parser)
     _add_open_options(parser)
 
 
@@ -98,6 +99,7 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
         parser.add_argument("--weights", default="", metavar="SIGNAL=W,...", help="in place of the package's own")
         parser.add_argument("--strict", action="store_true", help="an unknown history id is an error")
     parser.add_argument("--explain", action="store_true", help="show why")
+    _add_language(parser)
     parser.add_argument("--diversity", type=float, default=0.0, metavar="0..1", help="how unlike the items should be")
     parser.add_argument("--distinct", action="store_true", help="leave out items with the title or text of another")
     parser.add_argument(
@@ -111,6 +113,10 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
         help="at least this share of the places, as provider=Acme:0.2",
     )
     _add_open_options(parser)
+
+
+def _add_language(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lang", default="en", metavar="L", help="language of --explain: en (default) or zh")
 
 
 def _add_open_options(parser: argparse.ArgumentParser) -> None:
@@ -257,7 +263,7 @@ def _add_demo(commands: Any) -> None:
 def _demo(args: argparse.Namespace) -> int:
     from pocketrec.recommender import open_sample
 
-    args.explain = False
+    args.explain, args.lang = False, "en"
     started = time.perf_counter()
     with open_sample(engine=args.engine) as films:
         found = films.search(args.text, k=args.k)
@@ -281,8 +287,9 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _print_results(results: Results, args: argparse.Namespace) -> None:
-    from pocketrec.reasons import describe
+    from pocketrec.phrases import describe, phrases
 
+    language = phrases(args.lang)
     if args.json:
         print_json(results.as_dict())
         return
@@ -295,4 +302,6 @@ def _print_results(results: Results, args: argparse.Namespace) -> None:
     for rank, item in enumerate(results, 1):
         print_line(f"{rank:3}  {item.score:8.4f}  {item.title}  [{item.item}]")
         if args.explain and item.reasons:
-            print_line("               " + "; ".join(describe(reason) for reason in item.reasons[:3]))
+            print_line(
+                "               " + "; ".join(describe(reason, language=language) for reason in item.reasons[:3])
+            )

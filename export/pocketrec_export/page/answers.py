@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pocketrec.reasons import describe
+from pocketrec.phrases import describe
 from pocketrec.recommender import Recommender
 from pocketrec.results import Results
 
