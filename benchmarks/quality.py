@@ -116,11 +116,10 @@ def measure_baselines(args: argparse.Namespace, scorer: Path, name: str, split: 
     """The repository's own baselines on one set and split."""
     folder, work = args.data / name, args.work / f"{name}-{split}"
     work.mkdir(parents=True, exist_ok=True)
-    dataset = make_dataset(
-        read_interactions(folder / "interactions.parquet"), read_split(folder / f"split-{split}.parquet")
-    )
+    events = read_interactions(folder / "interactions.parquet")
+    dataset = make_dataset(events, read_split(folder / f"split-{split}.parquet"))
     found = {}
-    for baseline, tuned in tuned_baselines(dataset, progress=Progress()).items():
+    for baseline, tuned in tuned_baselines(events, dataset, progress=Progress()).items():
         path = work / f"{baseline}-recs.parquet"
         write_recs(path, dataset, rank_with_scorer(tuned.scorer, dataset.test, eligible=dataset.train_items))
         found[baseline] = {**score(scorer, folder, split, path), **tuned.as_dict()}

@@ -4,7 +4,7 @@ usage: python benchmarks/time_split.py DATA [--sets NAME ...] [--preset quick] [
 
 DATA holds one folder a set with interactions.parquet (with timestamps) and items.parquet. The split is that of
 `pocketrec split --by time`: the latest 10 % of the positives are test, the 10 % before them validation; see
-docs/EVALUATION.md. To the tuned baselines comes popularity with every choice halved by age.
+docs/EVALUATION.md. Popularity that fades with age is one of the tuned baselines.
 
 Three uses of recency are tried besides, each with the half-life that is best on validation users (none is allowed):
 histories whose weights decay, popularity that decays (with the blend fitted again), and both.
@@ -24,7 +24,7 @@ import numpy as np
 from machine import save
 from numpy.typing import NDArray
 from pocketrec.recommender import open_package
-from pocketrec_export.baselines import BASELINES, rank_with_scorer
+from pocketrec_export.baselines import rank_with_scorer
 from pocketrec_export.bootstrap import paired
 from pocketrec_export.comparison import Comparison
 from pocketrec_export.dataset import Dataset, Heldout, make_dataset
@@ -36,13 +36,14 @@ from pocketrec_export.metrics import Figures, figures, summarize
 from pocketrec_export.pipeline import build
 from pocketrec_export.rankings import Rankings, Weights, facts_of, rank_with_full, rank_with_package
 from pocketrec_export.read import Interactions, read_interactions
+from pocketrec_export.recent import HALF_LIVES, aged
 from pocketrec_export.split_files import read_split
 from scipy.sparse import csr_matrix
 
 SETS = ("ml-latest-small", "movietweetings")
 KEYS = ("ndcg10", "recall20", "ndcg100", "mrr")
 DAY = 86_400
-HALF_LIVES = (None, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0, 1500.0)
+CHOICES: tuple[float | None, ...] = (None, *HALF_LIVES)
 """Days; None: no decay."""
 
 
@@ -117,41 +118,12 @@ def measure(args: argparse.Namespace, name: str) -> dict[str, Any]:
 def measured_baselines(
     events: Interactions, dataset: Dataset, scored: Callable[..., Figures]
 ) -> tuple[dict[str, Figures], dict[str, dict[str, Any]]]:
-    """The repository's tuned baselines, and popularity that decays, on the test users."""
+    """The tuned baselines, popularity that fades among them, on the test users."""
     measured, settings = {}, {}
-    for name, found in tuned_baselines(dataset).items():
+    for name, found in tuned_baselines(events, dataset).items():
         ranked = rank_with_scorer(found.scorer, dataset.test, eligible=dataset.train_items)
         measured[name], settings[name] = scored(ranked), found.as_dict()
-    best: tuple[float, float | None, Any] | None = None
-    for days in HALF_LIVES:
-        scorer = BASELINES["popularity"].fit(aged(events, dataset, days), {})
-        ranked = rank_with_scorer(scorer, dataset.validation, eligible=dataset.train_items)
-        objective = float(scored(ranked, dataset.validation)["ndcg10"].mean())
-        if best is None or objective > best[0]:
-            best = objective, days, scorer
-    assert best is not None
-    measured["recent_popularity"] = scored(rank_with_scorer(best[2], dataset.test, eligible=dataset.train_items))
-    settings["recent_popularity"] = {
-        "settings": {"half_life_days": best[1]},
-        "validation_ndcg10": best[0],
-        "tried": len(HALF_LIVES),
-    }
     return measured, settings
-
-
-def aged(events: Interactions, dataset: Dataset, half_life_days: float | None) -> csr_matrix:
-    """The train matrix with every 1 halved for each half-life that it is older than the end of train."""
-    if half_life_days is None:
-        return dataset.train
-    assert events.timestamp is not None
-    assert dataset.until is not None
-    row = {user: index for index, user in enumerate(dataset.users)}
-    column = {item: index for index, item in enumerate(dataset.items)}
-    chosen = np.flatnonzero(events.is_positive & (events.timestamp < dataset.until))
-    weight = 2.0 ** (-(dataset.until - events.timestamp[chosen]) / (half_life_days * DAY))
-    rows = [row[events.users[u]] for u in events.user_index[chosen]]
-    columns = [column[events.items[i]] for i in events.item_index[chosen]]
-    return csr_matrix((weight.astype(np.float32), (rows, columns)), shape=dataset.train.shape)
 
 
 def recency(
@@ -171,8 +143,7 @@ def recency(
 
     def best(rank: Callable[[Heldout, float | None], Rankings], against: Figures) -> dict[str, Any]:
         tried = {
-            days: float(scored(rank(dataset.validation, days), dataset.validation)["ndcg10"].mean())
-            for days in HALF_LIVES
+            days: float(scored(rank(dataset.validation, days), dataset.validation)["ndcg10"].mean()) for days in CHOICES
         }
         chosen = max(tried, key=lambda days: tried[days])
         measured = scored(rank(dataset.test, chosen))
@@ -184,10 +155,11 @@ def recency(
         }
 
     bench = Bench(dataset.validation, eligible=dataset.train_items, train=dataset.train)
-    refitted = {
-        days: bench.blended(replace(full, popularity=log_popularity(aged(events, dataset, days))))[0]
-        for days in HALF_LIVES
+    popular = {
+        days: log_popularity(dataset.train if days is None else aged(events, dataset, half_life=days))
+        for days in CHOICES
     }
+    refitted = {days: bench.blended(replace(full, popularity=popular[days]))[0] for days in CHOICES}
     recent = best(lambda users, days: full_ranks(refitted[days], users, None), full_base)
     model = refitted[recent["half_life_days"]]
     return {

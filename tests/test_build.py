@@ -174,6 +174,7 @@ def test_build_and_evaluate_with_a_split_by_time(frames, teacher, tmp_path, caps
     capsys.readouterr()
     assert cli.main(["evaluate", out, *data, "--split", split, "--full", full, "--baselines", "--json"]) == 0
     scored = json.loads(capsys.readouterr().out)
+    assert set(scored["baselines"]) == {*BASELINES, "recent_popularity"}
     test = rows[rows.timestamp >= 0.9 * len(rows)].user
     assert scored["package"]["users"] == test.nunique() > 20
     # Two groups that share nothing: the history tells which half of the items to rank first.
