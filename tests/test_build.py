@@ -223,6 +223,20 @@ def test_build_with_a_split_evaluate_and_refuse_another(frames, teacher, tmp_pat
     assert "exists" in capsys.readouterr().err
 
 
+def test_an_item_that_nobody_chose_is_recommended_to_who_likes_its_kind(frames, teacher, tmp_path):
+    rows, items = frames
+    nobody = rows[~rows["item"].isin(["tea-3", "novel-3"])]
+    report = build(nobody, items, out=tmp_path / "x.pocketrec", teacher=teacher, quiet=True)
+    assert set(report.settings["cold"]) == {"ridge", "factors", "neighbours"}
+    with pocketrec.open(tmp_path / "x.pocketrec") as rec:
+        others = [item for item in items["item"] if item not in ("tea-3", "novel-3")]
+        for kind, other in (("tea", "novel"), ("novel", "tea")):
+            best = rec.recommend([f"{kind}-{i}" for i in (1, 2, 4)], k=2, exclude=others)
+            assert ids(best) == [f"{kind}-3", f"{other}-3"]
+            assert best[0].signals["factors"] > best[1].signals["factors"]
+            assert best[0].signals["neighbours"] > 0
+
+
 def test_items_alone_make_a_search_package(frames, teacher, tmp_path):
     report = build(items=frames[1], out=tmp_path / "s.pocketrec", teacher=teacher, quiet=True)
     assert report.comparison is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from pocketrec.recommender import open_package
 from pocketrec_export.ablation import ablation, as_report
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
+from pocketrec_export.cold import ColdSettings
+from pocketrec_export.cold_stage import estimate_cold
 from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.evaluate import compare
 from pocketrec_export.evaluate import save_full as save_model
@@ -155,6 +157,8 @@ def build(
             budget = PRESETS[preset] if trials is None else replace(PRESETS[preset], trials=trials)
             learning = _learning(run, events, dataset, texts)
             fitted = _fit(run, dataset, learning, budget, signals or SIGNALS, None if cache is None else Path(cache))
+            stored, cold = estimate_cold(run, fitted.stored, dataset, texts, table)
+            fitted = replace(fitted, stored=stored, cold=cold)
         else:
             assert table is not None  # `check_arguments` has refused neither
             assert texts is not None
@@ -191,7 +195,8 @@ def build(
                 dataset = make_dataset(events, None, catalogue=table.ids if table else [])
                 assert fitted.tuned is not None
                 tuned = refit(_learning(run, events, dataset, texts), fitted.tuned)
-                fitted = _boosted(_Fitted(dataset.items, tuned.full, tuned.stored, tuned), table)
+                stored, cold = estimate_cold(run, tuned.stored, dataset, texts, table, fitted.cold)
+                fitted = _boosted(_Fitted(dataset.items, tuned.full, stored, tuned, cold), table)
         fidelity = None if texts is None else texts.student.fidelity
         with run.stage("writing the package"):
             final = finish(parts(), metrics=_metrics(comparison, measured_on, rated, fidelity))
@@ -247,17 +252,20 @@ class _Fitted:
         full: float32, with its own blend.
         stored: what the package stores, still in float32: pruned neighbours, projected texts, its own blend.
         tuned: how they were chosen, None without interactions.
+        cold: how items that nobody has chosen are estimated, once that is decided.
     """
 
     items: list[str]
     full: FullModel
     stored: FullModel
     tuned: Tuned | None = None
+    cold: ColdSettings | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """Chosen settings by signal."""
-        return {} if self.tuned is None else dict(self.tuned.settings)
+        chosen: dict[str, Any] = {} if self.tuned is None else dict(self.tuned.settings)
+        return chosen if self.cold is None else chosen | {"cold": asdict(self.cold)}
 
     @property
     def trials(self) -> tuple[dict[str, Any], ...]:

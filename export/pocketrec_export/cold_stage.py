@@ -1,0 +1,43 @@
+"""The stage of a build that estimates cold items: who is cold, what is learned from, settings once, then the tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pocketrec_export.cold import ColdSettings, Kernel, anchor_rows, choose, cold_rows, with_cold_items
+from pocketrec_export.dataset import Dataset
+from pocketrec_export.full_model import FullModel
+from pocketrec_export.progress import Run
+from pocketrec_export.read import Items
+from pocketrec_export.texts import Texts
+
+
+def estimate_cold(
+    run: Run,
+    model: FullModel,
+    dataset: Dataset,
+    texts: Texts | None,
+    table: Items | None,
+    settings: ColdSettings | None = None,
+) -> tuple[FullModel, ColdSettings | None]:
+    """The model with estimates for items that have a text and that nobody has chosen, and the settings for them.
+
+    Args:
+        run: tells the progress.
+        model: as the package stores it, with its blend.
+        dataset: its train items are warm; its validation users choose the settings.
+        texts: by the teacher; without them nothing can be estimated.
+        table: the words of the items.
+        settings: as they were chosen before, or None.
+    """
+    if texts is None or table is None:
+        return model, settings
+    warm = dataset.train_items
+    cold, anchors = cold_rows(model, warm), anchor_rows(model, warm)
+    said = table.select(dataset.items).encoder_text()
+    kernel = Kernel.of(texts.rows(dataset.items)[0], said, warm=np.flatnonzero(warm))
+    if settings is None:
+        with run.stage("choosing how to estimate cold items"):
+            settings = choose(model, kernel, anchors=anchors, validation=dataset.validation, seed=run.seed)
+    with run.stage(f"estimating {len(cold):,} cold items"):
+        return with_cold_items(model, kernel, cold=cold, anchors=anchors, settings=settings), settings
