@@ -80,7 +80,7 @@ def test_the_keys_are_the_arguments_in_python() -> None:
     ("text", "message"),
     [
         ("min_user = 3", "x.toml: unknown key 'min_user'; did you mean 'min_users'?"),
-        ("zzz = 3", "unknown key 'zzz'; expected one of attribution, "),
+        ("zzz = 3", "unknown key 'zzz'; expected one of "),
         ("min_users = 2\nmin-users = 3", "min_users and min-users are the same key; give it once"),
         ("seed = 1\nseed = 2", "x.toml: not TOML: Cannot overwrite a value"),
         ("seed = '1'", "seed is '1'; expected a whole number"),

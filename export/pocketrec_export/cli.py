@@ -36,6 +36,7 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
     )
     data = parser.add_argument_group("data (CSV, TSV, Parquet or JSON Lines)")
     add_data_options(data)
+    data.add_argument("--reviews", action="store_true", help="item texts gain words that several users wrote of them")
     data.add_argument("--split", metavar="F", help="user,item,part as pocketrec split writes it")
     data.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")
     data.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
@@ -98,6 +99,7 @@ def _build(args: argparse.Namespace) -> int:
         users=args.users,
         rules=rules_of(args),
         weighting=weighting_of(args),
+        reviews=args.reviews,
         split=args.split,
         preset=args.preset,
         trials=args.trials,

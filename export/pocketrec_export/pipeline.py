@@ -40,6 +40,7 @@ from pocketrec_export.report import (
     split_line,
 )
 from pocketrec_export.requests import check_arguments, check_targets
+from pocketrec_export.reviews import review_words, with_review_words
 from pocketrec_export.rules import Rules
 from pocketrec_export.split import make_split
 from pocketrec_export.split_files import read_split
@@ -71,6 +72,7 @@ def build(
     rules: Rules | None = None,
     weighting: Weighting | None = None,
     attributes: Sequence[str] | None = None,
+    reviews: bool = False,
     split: Any = None,
     signals: Sequence[str] | None = None,
     preset: str = "quick",
@@ -109,6 +111,8 @@ def build(
         rules: what is removed from the data or repaired, see `rules.Rules`.
         weighting: what event types, time spent, repeats and age are worth, see `strength.Weighting`.
         attributes: which other columns of ``items`` become typed attributes; by default all but free text.
+        reviews: read the interactions' review column and add words to the items' texts, those that at least
+            ``min_users`` train users (2 or more) wrote about an item.
         split: user, item, part.
         signals: what may take part in a recommendation, of `presets.SIGNALS` (all by default); validation users
             decide which of them do, and how much.
@@ -145,11 +149,15 @@ def build(
     check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
         raise UsageError(f"{cache} is a file; expected a folder to keep results of stages in")
+    if reviews and (interactions is None or items is None):
+        raise UsageError("reviews add words of interactions to the texts of items; give both tables")
     run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count, cache=cache)
     with fixed_threads(count, torch=items is not None):
         tables = {"interactions": interactions, "items": items, "users": users}
-        events, table, notes = _read(run, tables, columns or {}, attributes, value, positive, rules, weighting)
+        events, table, notes = _read(run, tables, columns or {}, attributes, value, positive, rules, weighting, reviews)
         dataset = None if events is None else _dataset(run, events, table, split, notes)
+        if reviews and events is not None and dataset is not None and table is not None:
+            table = with_review_words(table, review_words(events, min_users=min_users, users=dataset.users))
         said = tuple(line for line in (events and interactions_line(events), dataset and split_line(dataset)) if line)
         tail = () if dataset is None else long_tail(dataset.train)
         texts = None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache)
@@ -287,6 +295,7 @@ def _read(
     positive: str | None,
     rules: Rules | None,
     weighting: Weighting | None,
+    reviews: bool,
 ) -> tuple[Interactions | None, Items | None, list[str]]:
     """Interactions and items, where given, and what was repaired in all tables; says all of it."""
     with run.stage("reading"):
@@ -305,6 +314,7 @@ def _read(
                 rules=rules,
                 weighting=weighting,
                 catalogue=None if table is None else table.ids,
+                reviews=reviews,
             )
     given = [source for source in (events, table, groups) if source is not None]
     notes = [f"{source.name}: {note}" for source in given for note in source.notes]
