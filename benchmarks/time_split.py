@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from machine import save
 from numpy.typing import NDArray
-from pocketrec.recommender import open_package
+from pocketrec.opening import open_package
 from pocketrec_export.baselines import rank_with_scorer
 from pocketrec_export.bootstrap import paired
 from pocketrec_export.comparison import Comparison

@@ -133,6 +133,15 @@ def test_one_event_changes_the_next_answer(tiny, path, engine):
         assert ids(recommender.recommend(profile=profile, k=2)) == ["tea-0", "tea-1"]
 
 
+def test_the_clock_of_the_recommender_is_the_one_that_counts(tiny, path):
+    with pocketrec.open(tiny, clock=lambda: NOW) as recommender, Profile.open(path, half_life_days=1) as profile:
+        profile.like("tea-0", when=NOW)
+        profile.like("book-0", when=NOW - 10 * DAY)
+        assert recommender.recommend(profile=profile) == recommender.recommend(profile=profile, now=NOW)
+        later = recommender.recommend(profile=profile, now=NOW + 30 * DAY)
+        assert later[0].score < recommender.recommend(profile=profile)[0].score
+
+
 def test_similar_leaves_out_what_the_user_dislikes(tiny, path):
     with pocketrec.open(tiny) as recommender, Profile.open(path) as profile:
         profile.dislike("tea-0", when=NOW)

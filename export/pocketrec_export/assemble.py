@@ -25,8 +25,9 @@ from pocketrec.manifest import (
     SPARSE_BLOCK,
     BlendTerm,
 )
+from pocketrec.opening import open_package
 from pocketrec.ratings import RatingTables
-from pocketrec.recommender import Recommender, open_package
+from pocketrec.recommender import Recommender
 
 from pocketrec_export.blend import to_manifest
 from pocketrec_export.catalogue_arrays import catalogue_arrays

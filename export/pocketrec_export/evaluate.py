@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pocketrec.errors import DataError, UsageError
-from pocketrec.recommender import Recommender, open_package
+from pocketrec.opening import open_package
+from pocketrec.recommender import Recommender
 
 from pocketrec_export.baselines import BASELINES, TunedBaseline, rank_with_scorer, tune_baseline
 from pocketrec_export.comparison import Comparison

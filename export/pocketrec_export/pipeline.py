@@ -12,7 +12,7 @@ from typing import Any
 from pocketrec.errors import UsageError
 from pocketrec.inspection import describe_package
 from pocketrec.manifest import BlendTerm
-from pocketrec.recommender import open_package
+from pocketrec.opening import open_package
 
 from pocketrec_export.ablation import ablation, as_report
 from pocketrec_export.assemble import Parts, assemble, finish, opened

@@ -10,10 +10,11 @@ Example:
 __version__ = "0.1.0"
 
 from pocketrec.errors import BusyError, DataError, EngineError, PackageError, PocketrecError, UsageError
+from pocketrec.opening import open_package as open
+from pocketrec.opening import open_sample
 from pocketrec.phrases import describe
 from pocketrec.profile import Profile
-from pocketrec.recommender import Recommender, open_sample
-from pocketrec.recommender import open_package as open
+from pocketrec.recommender import Recommender
 from pocketrec.results import Reason, Recommendation, Results
 
 __all__ = [

@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from importlib.resources import files
 from types import TracebackType
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketrec.answering import Answerer, Clock, id_list
 from pocketrec.catalogue import Catalogue
-from pocketrec.engine import Engine, open_engine
+from pocketrec.engine import Engine
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.filters import Filter
-from pocketrec.history import NOTHING_KNOWN, History, HistoryLike, ItemId, resolve
-from pocketrec.lexicon import Lexicon
-from pocketrec.package import Package, Verify
-from pocketrec.pages import Request, read_cursor, write_cursor
+from pocketrec.history import HistoryLike, ItemId
+from pocketrec.package import Package
+from pocketrec.pages import Request
 from pocketrec.profile import Profile
-from pocketrec.ranking import Query, Ranker, Task, check_k
 from pocketrec.ratings import RatingsLike, RatingTables, predict
 from pocketrec.rerank import Display, Shares
 from pocketrec.results import Results
-from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
 
-Clock = Callable[[], float]
+
+class ListOptions(TypedDict, total=False):
+    """What the lists of one call have in common, see :meth:`Recommender.recommend`."""
+
+    k: int
+    filter: Filter | None
+    exclude: Sequence[ItemId]
+    weights: Mapping[str, float] | None
+    explain: bool
+    strict: bool
+    now: float | None
+    diversity: float
+    distinct: bool
+    max_per: Mapping[str, int] | None
+    min_share: Shares | None
+
+
+class SearchOptions(ListOptions, total=False):
+    """The same of searches, see :meth:`Recommender.search`."""
+
+    history: HistoryLike
+    profile: Profile | None
 
 
 class Recommender:
@@ -48,11 +65,7 @@ class Recommender:
         self.package = package
         self.engine = engine
         self.catalogue = Catalogue(package)
-        self._clock = clock
-        manifest = package.manifest
-        self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
-        self._lexicon = Lexicon(package) if manifest.signals.lexical else None
-        self._ranker = Ranker(package, engine, self.catalogue, self._tokenizer, self._lexicon)
+        self._answers = Answerer(package, engine, self.catalogue, clock=clock)
         self._gate = threading.Condition()
         self._running = 0
         self._closed = False
@@ -116,7 +129,7 @@ class Recommender:
         display = Display(diversity, max_per or {}, distinct, min_share or {})
         request = Request("recommend", "", k, filter, exclude, weights, explain, now, display)
         with self._call():
-            return self._answer(request, self._resolve(history, strict, profile=profile, now=now))
+            return self._answers.answer(request, self._answers.resolve(history, strict, profile=profile, now=now))
 
     def search(
         self,
@@ -165,7 +178,7 @@ class Recommender:
         display = Display(diversity, max_per or {}, distinct, min_share or {})
         request = Request("search", text, k, filter, exclude, weights, explain, now, display)
         with self._call():
-            return self._answer(request, self._resolve(history, strict, profile=profile, now=now))
+            return self._answers.answer(request, self._answers.resolve(history, strict, profile=profile, now=now))
 
     def similar(
         self,
@@ -193,11 +206,11 @@ class Recommender:
         with self._call():
             if self.catalogue.index(str(item)) < 0:
                 raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(self.catalogue):,} items")
-            disliked = [] if profile is None else self._disliked(profile, now)
+            disliked = [] if profile is None else self._answers.disliked(profile, now)
             display = Display(diversity, max_per or {}, distinct, min_share or {})
-            left_out = (*_ids(exclude), *disliked)
+            left_out = (*id_list(exclude), *disliked)
             request = Request("similar", str(item), k, filter, left_out, None, explain, now, display)
-            return self._answer(request, self._resolve([item], True))
+            return self._answers.answer(request, self._answers.resolve([item], True))
 
     def more(self, cursor: str) -> Results:
         """The next page of a list, from ``Results.next`` of the page before; no item comes twice.
@@ -216,62 +229,18 @@ class Recommender:
         Raises:
             UsageError: no cursor, or one of another package.
         """
-        state, history, request = read_cursor(cursor)
-        if state != self._state():
-            raise UsageError("this page is of another package, or items were added since; start again from the first")
         with self._call():
-            return self._answer(request, self._resolve(history, False))
+            return self._answers.more(cursor)
 
-    def recommend_many(
-        self,
-        histories: Sequence[HistoryLike],
-        *,
-        k: int = 10,
-        filter: Filter | None = None,
-        exclude: Sequence[ItemId] = (),
-        weights: Mapping[str, float] | None = None,
-        explain: bool = False,
-        strict: bool = False,
-        now: float | None = None,
-    ) -> list[Results]:
+    def recommend_many(self, histories: Sequence[HistoryLike], **options: Unpack[ListOptions]) -> list[Results]:
         """:meth:`recommend` for each history, in order."""
-        return [
-            self.recommend(
-                history, k=k, filter=filter, exclude=exclude, weights=weights, explain=explain, strict=strict, now=now
-            )
-            for history in histories
-        ]
+        return [self.recommend(history, **options) for history in histories]
 
-    def search_many(
-        self,
-        texts: Sequence[str],
-        *,
-        k: int = 10,
-        history: HistoryLike = (),
-        filter: Filter | None = None,
-        exclude: Sequence[ItemId] = (),
-        weights: Mapping[str, float] | None = None,
-        explain: bool = False,
-        strict: bool = False,
-        now: float | None = None,
-    ) -> list[Results]:
+    def search_many(self, texts: Sequence[str], **options: Unpack[SearchOptions]) -> list[Results]:
         """:meth:`search` for each text, in order."""
         if isinstance(texts, str):
             raise UsageError("search_many takes a sequence of texts; use search for a single one")
-        return [
-            self.search(
-                text,
-                k=k,
-                history=history,
-                filter=filter,
-                exclude=exclude,
-                weights=weights,
-                explain=explain,
-                strict=strict,
-                now=now,
-            )
-            for text in texts
-        ]
+        return [self.search(text, **options) for text in texts]
 
     def predict(self, history: RatingsLike, items: Sequence[ItemId], *, strict: bool = False) -> list[float | None]:
         """The rating that this user would give each item, on the scale of the input.
@@ -303,9 +272,9 @@ class Recommender:
             PackageError: the package holds no text encoder.
         """
         with self._call():
-            if self._tokenizer is None:
+            if self.package.manifest.encoder is None:
                 raise PackageError("this package holds no text encoder; build it with an items table")
-            return self.engine.encode(self._query(text).tokens)
+            return self.engine.encode(self._answers.query(text).tokens)
 
     # ------------------------------------------------------------- life cycle
 
@@ -339,143 +308,3 @@ class Recommender:
             with self._gate:
                 self._running -= 1
                 self._gate.notify_all()
-
-    # ------------------------------------------------------- from arguments to arrays
-
-    def _answer(self, request: Request, known: History) -> Results:
-        """One page."""
-        if request.now is None and self.catalogue.timed and self._clock is not None:
-            request = replace(request, now=self._clock())
-        query = self._query(request.subject) if request.verb == "search" else None
-        exclude = (*_ids(request.exclude), *request.shown)
-        mask = self._mask(request.filter, exclude, request.now, seen=None if query else known.seen)
-        if query is not None and query.empty:
-            check_k(request.k)
-            return Results((), known.unknown, query.truncated)
-        results = self._ranker.rank(
-            Task(
-                request.verb,
-                known,
-                query,
-                mask,
-                request.k,
-                request.weights,
-                request.explain,
-                request.display,
-                np.array([self.catalogue.index(item) for item in request.shown], np.int64),
-            )
-        )
-        if not results or len(results) < request.k:
-            return results
-        return replace(results, _next=lambda: self._cursor(request, known, results))
-
-    def _cursor(self, request: Request, known: History, results: Results) -> str:
-        history = list(zip(map(self.catalogue.id, known.index.tolist()), known.weight.tolist(), strict=True))
-        ranked = set(known.index.tolist())
-        history += [(self.catalogue.id(index), 0.0) for index in known.seen.tolist() if index not in ranked]
-        shown = (*request.shown, *(item.item for item in results))
-        return write_cursor(self._state(), history, replace(request, shown=shown))
-
-    def _state(self) -> str:
-        """What a cursor goes with."""
-        return self.package.id[:32]
-
-    def _disliked(self, profile: Profile, now: float | None) -> list[str]:
-        opinion = profile.known(self.catalogue, now=now)
-        return [self.catalogue.id(i) for i in opinion.index[(opinion.index >= 0) & (opinion.weight < 0)].tolist()]
-
-    def _resolve(
-        self, history: HistoryLike, strict: bool, *, profile: Profile | None = None, now: float | None = None
-    ) -> History:
-        limits = self.package.manifest.history
-        return resolve(
-            history,
-            self.catalogue,
-            max_items=limits.max_items,
-            max_weight=limits.max_weight,
-            strict=strict,
-            known=NOTHING_KNOWN if profile is None else profile.known(self.catalogue, now=now),
-        )
-
-    def _mask(
-        self,
-        filter: Filter | None,
-        exclude: Sequence[str],
-        now: float | None,
-        *,
-        seen: NDArray[np.int64] | None = None,
-    ) -> NDArray[np.bool_]:
-        mask = self.catalogue.eligible(filter, now=now)
-        if seen is not None:
-            mask[seen] = False
-        for item in exclude:
-            index = self.catalogue.index(item)
-            if index >= 0:
-                mask[index] = False
-        return mask
-
-    def _query(self, text: str) -> Query:
-        """The text as encoder and word table read it."""
-        encoder = self.package.manifest.encoder
-        if encoder is None and self._lexicon is None:
-            raise PackageError("this package holds no texts; build it with an items table to search")
-        if not isinstance(text, str):
-            raise UsageError(f"a query is a string; got {type(text).__name__}")
-        tokens: list[int] = []
-        cut = len(text) > MAX_CHARACTERS
-        if self._tokenizer is not None and encoder is not None:
-            tokens = self._tokenizer.tokenize(text, max_tokens=encoder.max_tokens + 1)
-            cut |= len(tokens) > encoder.max_tokens
-            tokens = tokens[: encoder.max_tokens]
-        matches = None if self._lexicon is None else self._lexicon.match(text)
-        return Query(np.array(tokens, np.int64), matches, cut or (matches is not None and matches.truncated))
-
-
-def _ids(exclude: Sequence[ItemId]) -> list[str]:
-    if isinstance(exclude, (str, bytes)) or not isinstance(exclude, Iterable):
-        raise UsageError(f"exclude is a sequence of ids; got {exclude!r:.80}")
-    return [str(item) for item in exclude]
-
-
-def open_package(
-    path: str | os.PathLike[str] | bytes,
-    *,
-    engine: str | None = None,
-    verify: Verify = "full",
-    threads: int = 1,
-    clock: Clock | None = time.time,
-) -> Recommender:
-    """Open a package and make it ready to answer.
-
-    Args:
-        path: a ``.pocketrec`` file, memory-mapped; or its bytes.
-        engine: ``"onnx"``, ``"numpy"``, or None for the fastest one installed.
-        verify: ``"full"`` checks every hash now, ``"lazy"`` each part when it is first used.
-        threads: threads of one call inside the engine.
-        clock: what time it is, in seconds since 1970, for calls that do not say; it is asked only where items may be
-            unpublished or expired. None: then these are in the results, too.
-
-    Raises:
-        PackageError: the file is missing, damaged, hostile or of a newer format.
-        EngineError: the engine asked for is not installed or is too old.
-    """
-    package = Package.open(path, verify=verify)
-    try:
-        return Recommender(package, open_engine(package, engine, threads=threads), clock=clock)
-    except BaseException:
-        package.close()
-        raise
-
-
-def open_sample(*, engine: str | None = None) -> Recommender:
-    """The small film package that comes with Pocketrec (CC0 data): search and similar items.
-
-    Raises:
-        PackageError: this installation lacks the file.
-        EngineError: as in :func:`open_package`.
-    """
-    try:
-        data = (files("pocketrec") / "sample.pocketrec").read_bytes()
-    except FileNotFoundError as error:
-        raise PackageError("this installation of pocketrec lacks sample.pocketrec; install it again") from error
-    return open_package(data, engine=engine)

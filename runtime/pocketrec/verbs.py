@@ -125,7 +125,7 @@ def _add_open_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _open(args: argparse.Namespace) -> Recommender:
-    from pocketrec.recommender import open_package
+    from pocketrec.opening import open_package
 
     return open_package(args.package, engine=args.engine)
 
@@ -261,7 +261,7 @@ def _add_demo(commands: Any) -> None:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from pocketrec.recommender import open_sample
+    from pocketrec.opening import open_sample
 
     args.explain, args.lang = False, "en"
     started = time.perf_counter()

@@ -1,0 +1,148 @@
+"""From the arguments of a verb to a page of results: history, query, what may be shown, and where the page stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketrec.catalogue import Catalogue
+from pocketrec.engine import Engine
+from pocketrec.errors import PackageError, UsageError
+from pocketrec.filters import Filter
+from pocketrec.history import NOTHING_KNOWN, History, HistoryLike, ItemId, resolve
+from pocketrec.lexicon import Lexicon
+from pocketrec.package import Package
+from pocketrec.pages import Request, read_cursor, write_cursor
+from pocketrec.profile import Profile
+from pocketrec.ranking import Query, Ranker, Task, check_k
+from pocketrec.results import Results
+from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
+
+Clock = Callable[[], float]
+
+
+class Answerer:
+    """Answers requests. Holds no state of a call, so that threads may share it."""
+
+    def __init__(self, package: Package, engine: Engine, catalogue: Catalogue, *, clock: Clock | None) -> None:
+        self._package = package
+        self._catalogue = catalogue
+        self._clock = clock
+        manifest = package.manifest
+        self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
+        self._lexicon = Lexicon(package) if manifest.signals.lexical else None
+        self._ranker = Ranker(package, engine, catalogue, self._tokenizer, self._lexicon)
+
+    def answer(self, request: Request, known: History) -> Results:
+        """One page of a request."""
+        if self._catalogue.timed:
+            request = replace(request, now=self._time(request.now))
+        query = self.query(request.subject) if request.verb == "search" else None
+        exclude = (*id_list(request.exclude), *request.shown)
+        mask = self._mask(request.filter, exclude, request.now, seen=None if query else known.seen)
+        if query is not None and query.empty:
+            check_k(request.k)
+            return Results((), known.unknown, query.truncated)
+        results = self._ranker.rank(
+            Task(
+                request.verb,
+                known,
+                query,
+                mask,
+                request.k,
+                request.weights,
+                request.explain,
+                request.display,
+                np.array([self._catalogue.index(item) for item in request.shown], np.int64),
+            )
+        )
+        if not results or len(results) < request.k:
+            return results
+        return replace(results, _next=lambda: self._cursor(request, known, results))
+
+    def more(self, cursor: str) -> Results:
+        """The page after the one that gave the cursor."""
+        state, history, request = read_cursor(cursor)
+        if state != self.state():
+            raise UsageError("this page is of another package, or items were added since; start again from the first")
+        return self.answer(request, self.resolve(history, False))
+
+    def _cursor(self, request: Request, known: History, results: Results) -> str:
+        history = list(zip(map(self._catalogue.id, known.index.tolist()), known.weight.tolist(), strict=True))
+        ranked = set(known.index.tolist())
+        history += [(self._catalogue.id(index), 0.0) for index in known.seen.tolist() if index not in ranked]
+        shown = (*request.shown, *(item.item for item in results))
+        return write_cursor(self.state(), history, replace(request, shown=shown))
+
+    def _time(self, now: float | None) -> float | None:
+        return self._clock() if now is None and self._clock is not None else now
+
+    def state(self) -> str:
+        """What a cursor goes with."""
+        return self._package.id[:32]
+
+    def disliked(self, profile: Profile, now: float | None) -> list[str]:
+        """Ids of the items that weigh less than nothing."""
+        opinion = profile.known(self._catalogue, now=self._time(now))
+        return [self._catalogue.id(i) for i in opinion.index[(opinion.index >= 0) & (opinion.weight < 0)].tolist()]
+
+    def resolve(
+        self, history: HistoryLike, strict: bool, *, profile: Profile | None = None, now: float | None = None
+    ) -> History:
+        """What is known of the user."""
+        limits = self._package.manifest.history
+        return resolve(
+            history,
+            self._catalogue,
+            max_items=limits.max_items,
+            max_weight=limits.max_weight,
+            strict=strict,
+            known=NOTHING_KNOWN if profile is None else profile.known(self._catalogue, now=self._time(now)),
+        )
+
+    def _mask(
+        self,
+        filter: Filter | None,
+        exclude: Sequence[str],
+        now: float | None,
+        *,
+        seen: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.bool_]:
+        mask = self._catalogue.eligible(filter, now=now)
+        if seen is not None:
+            mask[seen] = False
+        for item in exclude:
+            index = self._catalogue.index(item)
+            if index >= 0:
+                mask[index] = False
+        return mask
+
+    def query(self, text: str) -> Query:
+        """The text as encoder and word table read it."""
+        encoder = self._package.manifest.encoder
+        if encoder is None and self._lexicon is None:
+            raise PackageError("this package holds no texts; build it with an items table to search")
+        if not isinstance(text, str):
+            raise UsageError(f"a query is a string; got {type(text).__name__}")
+        tokens: list[int] = []
+        cut = len(text) > MAX_CHARACTERS
+        if self._tokenizer is not None and encoder is not None:
+            tokens = self._tokenizer.tokenize(text, max_tokens=encoder.max_tokens + 1)
+            cut |= len(tokens) > encoder.max_tokens
+            tokens = tokens[: encoder.max_tokens]
+        matches = None if self._lexicon is None else self._lexicon.match(text)
+        return Query(np.array(tokens, np.int64), matches, cut or (matches is not None and matches.truncated))
+
+
+def id_list(exclude: Sequence[ItemId]) -> list[str]:
+    """Ids as texts.
+
+    Raises:
+        UsageError: it is a text, or no sequence.
+    """
+    if isinstance(exclude, (str, bytes)) or not isinstance(exclude, Iterable):
+        raise UsageError(f"exclude is a sequence of ids; got {exclude!r:.80}")
+    return [str(item) for item in exclude]

@@ -1,0 +1,57 @@
+"""From a path to a recommender."""
+
+from __future__ import annotations
+
+import os
+import time
+from importlib.resources import files
+
+from pocketrec.answering import Clock
+from pocketrec.engine import open_engine
+from pocketrec.errors import PackageError
+from pocketrec.package import Package, Verify
+from pocketrec.recommender import Recommender
+
+
+def open_package(
+    path: str | os.PathLike[str] | bytes,
+    *,
+    engine: str | None = None,
+    verify: Verify = "full",
+    threads: int = 1,
+    clock: Clock | None = time.time,
+) -> Recommender:
+    """Open a package and make it ready to answer.
+
+    Args:
+        path: a ``.pocketrec`` file, memory-mapped; or its bytes.
+        engine: ``"onnx"``, ``"numpy"``, or None for the fastest one installed.
+        verify: ``"full"`` checks every hash now, ``"lazy"`` each part when it is first used.
+        threads: threads of one call inside the engine.
+        clock: what time it is, in seconds since 1970, for calls that do not say; it is asked only where items may be
+            unpublished or expired. None: then these are in the results, too.
+
+    Raises:
+        PackageError: the file is missing, damaged, hostile or of a newer format.
+        EngineError: the engine asked for is not installed or is too old.
+    """
+    package = Package.open(path, verify=verify)
+    try:
+        return Recommender(package, open_engine(package, engine, threads=threads), clock=clock)
+    except BaseException:
+        package.close()
+        raise
+
+
+def open_sample(*, engine: str | None = None) -> Recommender:
+    """The small film package that comes with Pocketrec (CC0 data): search and similar items.
+
+    Raises:
+        PackageError: this installation lacks the file.
+        EngineError: as in :func:`open_package`.
+    """
+    try:
+        data = (files("pocketrec") / "sample.pocketrec").read_bytes()
+    except FileNotFoundError as error:
+        raise PackageError("this installation of pocketrec lacks sample.pocketrec; install it again") from error
+    return open_package(data, engine=engine)
