@@ -63,4 +63,4 @@ def built(frames, teacher, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("built")
     places = {"out": folder / "x.pocketrec", "save_full": folder / "full", "report": folder / "report"}
-    return folder, build(*frames, **places, teacher=teacher, quiet=True)
+    return folder, build(*frames, **places, teacher=teacher, baselines=True, quiet=True)

@@ -84,6 +84,7 @@ def test_the_page_shows_what_was_measured(data):
     for part, size in data["facts"]["parts"].items():
         assert part in text
         assert f"{size:,}" in text
+    assert all(name in text for name in data["comparison"]["baselines"])
     assert "because of" in text
     assert "Who liked" in text
     assert "Searching" in text

@@ -75,6 +75,9 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
     out.add_argument("--name", help="the package's name (default: the file's)")
     out.add_argument("--save-full", metavar="DIR", help="also keep the full float32 model, for evaluate")
     out.add_argument("--report", metavar="DIR", help="write the report there: index.html, and report.json")
+    out.add_argument(
+        "--baselines", action="store_true", help="also tune simple models, to compare with; takes a minute"
+    )
     out.add_argument("--track", choices=["tensorboard", "wandb"], help="mirror the figures into runs/NAME")
     out.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors and search results between builds")
     out.add_argument("--overwrite", action="store_true", help="replace X.pocketrec and the folders if they exist")
@@ -111,6 +114,7 @@ def _build(args: argparse.Namespace) -> int:
         threads=args.threads,
         save_full=args.save_full,
         report=args.report,
+        baselines=args.baselines,
         track=args.track,
         cache=args.cache,
         data_license=args.license,

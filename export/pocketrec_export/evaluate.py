@@ -30,19 +30,26 @@ CATALOGUE = "catalogue.json"
 """Beside the tables of a saved full model: the ids of their rows, and the split they were fitted on."""
 
 
-def compare(recommender: Recommender, full: FullModel | None, dataset: Dataset) -> Comparison:
-    """Both models on the test users of a dataset.
+def compare(
+    recommender: Recommender,
+    full: FullModel | None,
+    dataset: Dataset,
+    *,
+    baselines: Mapping[str, TunedBaseline] | None = None,
+) -> Comparison:
+    """All models on the test users of a dataset.
 
     Args:
         recommender: the package.
         full: the full model over the rows of ``dataset``, or None.
         dataset: with test users.
+        baselines: see `tuned_baselines`.
     """
     test, eligible = dataset.test, dataset.train_items
     facts = facts_of(recommender, dataset)
     ranked = rank_with_package(recommender, test, items=dataset.items, eligible=eligible)
     others = None if full is None else rank_with_full(full, test, eligible=eligible)
-    return Comparison(_measured(dataset, facts, ranked), None if others is None else _measured(dataset, facts, others))
+    return _compared(dataset, facts, ranked, others, baselines or {})
 
 
 def tuned_baselines(
@@ -139,14 +146,26 @@ def evaluate(
     if full_recs is not None and full_ranked is not None:
         write_recs(full_recs, dataset, full_ranked)
     tuned = tuned_baselines(rows, dataset, progress=progress) if baselines else {}
+    return _compared(dataset, facts, ranked, full_ranked, tuned)
+
+
+def _compared(
+    dataset: Dataset,
+    facts: ItemFacts,
+    package: Rankings,
+    full: Rankings | None,
+    baselines: Mapping[str, TunedBaseline],
+) -> Comparison:
+    """Ranked lists as figures, with the baselines ranked here."""
+    test, eligible = dataset.test, dataset.train_items
     return Comparison(
-        _measured(dataset, facts, ranked),
-        None if full_ranked is None else _measured(dataset, facts, full_ranked),
+        _measured(dataset, facts, package),
+        None if full is None else _measured(dataset, facts, full),
         {
             name: _measured(dataset, facts, rank_with_scorer(found.scorer, test, eligible=eligible))
-            for name, found in tuned.items()
+            for name, found in baselines.items()
         },
-        {name: found.as_dict() for name, found in tuned.items()},
+        {name: found.as_dict() for name, found in baselines.items()},
     )
 
 

@@ -20,7 +20,7 @@ from pocketrec_export.atomic import whole_folder
 from pocketrec_export.cold import ColdSettings
 from pocketrec_export.cold_stage import estimate_cold
 from pocketrec_export.dataset import Dataset, make_dataset
-from pocketrec_export.evaluate import compare
+from pocketrec_export.evaluate import compare, tuned_baselines
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel, package_form
 from pocketrec_export.learning import Learning
@@ -86,6 +86,7 @@ def build(
     vocabulary: int | None = None,
     save_full: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
+    baselines: bool = False,
     track: str | None = None,
     cache: str | os.PathLike[str] | None = None,
     data_license: str = "",
@@ -130,6 +131,7 @@ def build(
         report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
         cache: a folder to keep the teacher's vectors, the student and the results of the search for settings in: a
             build that was cut off goes on where it was, and the next one is quick.
+        baselines: tune simple models too, on the same validation users, and show them beside the package's figures.
         track: ``"tensorboard"`` or ``"wandb"``: mirror the figures there, into ``runs/NAME`` beside the package.
         data_license: of the data, stored in the package.
         attribution: whom to credit, stored in the package.
@@ -190,9 +192,10 @@ def build(
             )
 
         comparison = measured_on = None
-        if dataset is not None and len(dataset.test):
+        if events is not None and dataset is not None and len(dataset.test):
+            simple = tuned_baselines(events, dataset, progress=run.progress) if baselines else {}
             with run.stage(f"evaluating on {len(dataset.test):,} test users"), opened(parts()) as recommender:
-                comparison = compare(recommender, fitted.full, dataset).as_dict()
+                comparison = compare(recommender, fitted.full, dataset, baselines=simple).as_dict()
                 measured_on = BEFORE_REFIT if split is None else ON_SPLIT
         worth: dict[str, Any] | None = None
         if dataset is not None and len(dataset.validation):

@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 WIDTH_IN = 5.0
 """Drawn for a phone's width; on a wide screen two charts stand side by side, so that text keeps its size."""
@@ -23,7 +24,7 @@ TEXT, MUTED, LINE, *SERIES = COLORS
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, and in the page's font
     "svg.hashsalt": "pocketrec",  # the same drawing gives the same bytes
-    "font.size": 10,
+    "font.size": 11,
     "text.color": TEXT,
     "axes.labelcolor": MUTED,
     "axes.edgecolor": LINE,
@@ -82,8 +83,6 @@ def lines(
     *,
     x_label: str,
     y_label: str,
-    log_x: bool = False,
-    log_y: bool = False,
     filled: bool = False,
 ) -> str:
     """Curves over a common axis.
@@ -92,8 +91,6 @@ def lines(
         series: name -> (x, y) points; at most four.
         x_label: of the horizontal axis.
         y_label: of the vertical axis.
-        log_x: logarithmic horizontal axis.
-        log_y: logarithmic vertical axis.
         filled: shade the area under the curves.
     """
     with mpl.rc_context(STYLE):
@@ -104,8 +101,8 @@ def lines(
             axes.plot(x, y, color=color, label=name, linewidth=1.8, marker="o" if len(x) < 3 else None)
             if filled:
                 axes.fill_between(x, y, color=color, alpha=0.2)
-        axes.set_xscale("log" if log_x else "linear")
-        axes.set_yscale("log" if log_y else "linear")
+        if all(float(x).is_integer() for points in series.values() for x, _ in points):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         if len(series) > 1:

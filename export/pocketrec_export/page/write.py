@@ -103,7 +103,6 @@ def _data(data: Mapping[str, Any]) -> dict[str, Any]:
 def _training(data: Mapping[str, Any]) -> dict[str, Any]:
     drawn = []
     for title, series in data["curves"].items():
-        # A run of equal numbers has no logarithm worth drawing.
         chart = charts.lines(series, x_label="epoch", y_label="loss")
         last = ", ".join(f"{name} {points[0][1]:.4f} to {points[-1][1]:.4f}" for name, points in series.items())
         drawn.append((title, _drawn(chart), f"From the first epoch to the last: {last}."))
@@ -162,7 +161,8 @@ def _paired(difference: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bytes(data: Mapping[str, Any]) -> dict[str, Any]:
     parts = sorted(data["facts"]["parts"].items(), key=lambda entry: -entry[1])
-    chart = charts.bars([(name, size / 1e6) for name, size in parts], label="MB", fmt="{:.2f}")
+    unit, label = (1e6, "MB") if data["bytes"] >= 1e6 else (1e3, "kB")
+    chart = charts.bars([(name, size / unit) for name, size in parts], label=label, fmt="{:.2f}")
     return {"parts": parts, "bytes_chart": _drawn(chart)}
 
 
