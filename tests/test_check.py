@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from pocketrec import cli
 from pocketrec.errors import DataError
+from pocketrec_export import build
 from pocketrec_export.profile import profile
 from pocketrec_export.read import read_interactions, read_items
 from pocketrec_export.users import read_users
@@ -31,6 +32,7 @@ def files(tmp_path: Path) -> list[str]:
             "category": ["A|B"] * 6 + ["A"] * 6,
         }
     )
+    items["price"] = [None, *range(1, 12)]
     items.to_csv(tmp_path / "i.csv", index=False)
     users = pd.DataFrame(
         {"user": ["u0", "u1", "u1", "x"], "group": ["a", "b", "c", None], "note": ["1", "2", "3", "4"]}
@@ -61,6 +63,7 @@ def test_the_profile_by_hand(files: list[str], capsys: pytest.CaptureFixture[str
     assert facts["long_tail"]["Gini"] == 0.3  # of 1, 2, ... 10: (n - 1) / (3 n)
     assert found["profile"]["items"]["categories"] == {"A": 12, "B": 6}
     assert (found["profile"]["items"]["with_text"], found["profile"]["items"]["text_characters"]["max"]) == (11, 3)
+    assert found["profile"]["items"]["attributes"] == ["price (number, 11 items)"]
     assert found["profile"]["users"]["group_group"] == {"": 1, "a": 1, "b": 1}
     assert found["profile"]["together"] == {
         "items_with_text_and_events": 10, "items_without_events": 2, "items_without_text": 0,
@@ -141,6 +144,15 @@ def test_users_and_groups(tmp_path: Path, suffix: str) -> None:
     assert users.sizes("age") == {"": 1, "x": 1, "y": 1}
     counted = {note.name: note.count for note in users.notes}
     assert (counted["no_id"], counted["repeated_user"], counted["no_group"]) == (1, 1, 1)
+
+
+def test_nothing_of_the_users_table_is_in_a_package(frames, tmp_path: Path) -> None:
+    users = pd.DataFrame({"user": sorted(set(frames[0]["user"])), "country": "Ruritania"})
+    report = build(frames[0], users=users, out=tmp_path / "x.pocketrec", quiet=True)
+    content = (tmp_path / "x.pocketrec").read_bytes() + json.dumps(report.as_dict()).encode()
+    assert b"Ruritania" not in content
+    with pytest.raises(DataError, match="no column 'user'"):
+        build(frames[0], users=users.drop(columns="user"), out=tmp_path / "y.pocketrec", quiet=True)
 
 
 def test_users_tables_that_are_none() -> None:

@@ -160,6 +160,10 @@ def _items(items: Items) -> dict[str, Any]:
     if categories:
         facts["distinct_categories"] = len(categories)
         facts["categories"] = dict(categories.most_common())
+    if items.columns:
+        facts["attributes"] = [
+            f"{column.name} ({column.kind}, {int(column.known().sum()):,} items)" for column in items.columns
+        ]
     facts |= {f"attribute_{name}": text for name, text in summaries(items.columns).items()}
     if items.boost is not None:
         facts["with_boost"] = int(np.count_nonzero(items.boost))
