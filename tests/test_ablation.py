@@ -103,7 +103,7 @@ PRESET = Preset(
         name: Setting((value,))
         for name, value in {"dim": 8, "alpha": 3.0, "regularization": 1.0, "iterations": 3}.items()
     },
-    neighbours={**NEIGHBOURS, "l2": Setting((1.0,)), "keep": Setting((5,))},
+    neighbours={**NEIGHBOURS, "candidates": Setting((0,)), "l2": Setting((1.0,)), "keep": Setting((5,))},
 )
 
 

@@ -173,7 +173,7 @@ PRESET = Preset(
         "regularization": Setting((1.0, 3.0)),
         "iterations": Setting((3,)),
     },
-    neighbours={**NEIGHBOURS, "l2": Setting((1.0, 3.0)), "keep": Setting((5,))},
+    neighbours={**NEIGHBOURS, "candidates": Setting((0,)), "l2": Setting((1.0, 3.0)), "keep": Setting((5,))},
 )
 
 
@@ -274,6 +274,7 @@ def test_larger_catalogues_are_tuned_on_their_popular_part_and_fitted_whole(
     tuned = tuned_on(train, heldout(users=30))
     assert tuned.stored.neighbours is not None
     assert len(np.unique(tuned.stored.neighbours.indices)) == ITEMS
+    assert (tuned.settings["neighbours"]["candidates"] == 0) is dense
 
 
 def test_weak_interactions_are_those_of_train_users_that_are_not_positive() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
 from pocketrec_export import factors, neighbours
-from pocketrec_export.neighbours_sparse import fit_sparse
+from pocketrec_export.screening import fit_screened
 from pocketrec_export.search import Settings
 
 
@@ -59,15 +59,16 @@ class Learning:
         )
 
     def neighbours(self, settings: Settings, *, max_items: int | None = None) -> csr_matrix:
-        """Fitted with these settings on all items, or on the `max_items` most popular: densely where that fits."""
+        """Fitted with these settings on all items, or on the `max_items` most popular."""
         rows = self.interactions(settings["weak_weight"])
-        keep = int(settings["keep"])
+        if max_items is not None:
+            rows = _most_popular(rows, max_items)
+        keep, candidates = int(settings["keep"]), int(settings["candidates"])
         options: dict[str, Any] = {name: float(settings[name]) for name in ("l2", "text_weight", "dropout")}
         options |= {"text": self.text, "min_users": self.min_users}
-        if max_items is None and self.warm_items > neighbours.MAX_ITEMS:
-            return fit_sparse(rows, keep=keep, seed=self.seed, **options)
-        dense = neighbours.fit_dense(rows, max_items=max_items or neighbours.MAX_ITEMS, **options)
-        return neighbours.prune(dense, keep=keep, refit=True)
+        if candidates:
+            return fit_screened(rows, keep=keep, candidates=max(keep, candidates), seed=self.seed, **options)
+        return neighbours.prune(neighbours.fit_dense(rows, **options), keep=keep, refit=True)
 
     def interactions(self, weak_weight: float) -> csr_matrix:
         """Positives, and what is not positive at a lower weight."""
@@ -76,3 +77,13 @@ class Learning:
         # An item that nobody liked gains no neighbours from those who did not: it should not be recommended.
         liked = np.bincount(self.train.indices, minlength=self.train.shape[1]) > 0
         return csr_matrix(self.train + weak_weight * (self.weak @ diags(liked.astype(np.float32))))
+
+
+def _most_popular(interactions: csr_matrix, count: int) -> csr_matrix:
+    """The interactions with the `count` items that have most of them."""
+    uses = np.bincount(interactions.indices, minlength=interactions.shape[1])
+    kept = np.zeros(len(uses), np.float32)
+    kept[np.lexsort((np.arange(len(uses)), -uses))[:count]] = 1
+    result = csr_matrix(interactions @ diags(kept))
+    result.eliminate_zeros()
+    return result

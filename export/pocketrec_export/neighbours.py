@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 MAX_ITEMS = 20_000
 """The solve is dense: at 20,000 items one matrix takes 1.6 GB, and three or four are alive at its peak. Larger
-catalogues are solved target by target (`neighbours_sparse`)."""
+catalogues are solved target by target (`screening`)."""
 
 _CHUNK = 512  # columns handled at once
 _SOLVE_CELLS = 4_000_000  # float32 cells of the small systems solved at once

@@ -18,14 +18,19 @@ FACTORS: Space = {
 """Of `factors.fit`."""
 
 NEIGHBOURS: Space = {
+    "candidates": Setting((0, 100)),
     "weak_weight": Setting((0.4, 0.0), low=0.0, high=1.0),
-    "l2": Setting((1.0, 0.4, 3.0), low=0.1, high=10.0, log=True),
+    "l2": Setting((1.0, 0.4, 3.0, 0.2), low=0.1, high=10.0, log=True),
     "text_weight": Setting((0.25,), low=0.02, high=2.0, log=True),
     "dropout": Setting((0.5,), low=0.0, high=2.0),
     "keep": Setting((100, 50)),
 }
 """Of `Learning.neighbours`. ``weak_weight`` is what an interaction that is not positive (a low rating) counts beside a
-positive 1: it still says that two items are met together. Factors and popularity see positives only."""
+positive 1: it still says that two items are met together. Factors and popularity see positives only. With
+``candidates`` each target is solved on so many items only (`screening`), with 0 on all (`neighbours.fit_dense`)."""
+
+LARGE_CANDIDATES = 200
+"""Of catalogues beyond `neighbours.MAX_ITEMS`."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,20 @@ FULL = Preset(trials=40, full_dims=(64, 128, 192))
 PRESETS = {"quick": QUICK, "full": FULL}
 
 
-def possible(space: Space, *, texts: bool, weak: bool) -> Space:
-    """The neighbours' settings without those that change nothing: there are no texts, or nothing but positives."""
-    off = {name for name, there in (("text_weight", texts), ("weak_weight", weak)) if not there}
-    return {name: Setting((0.0,)) if name in off else setting for name, setting in space.items()}
+def possible(space: Space, *, texts: bool, weak: bool, large: bool) -> Space:
+    """The neighbours' settings without those that change nothing or cannot be here.
+
+    Args:
+        space: all of them.
+        texts: whether there are any.
+        weak: whether there is anything but positives.
+        large: whether the catalogue is too large for a dense solve.
+    """
+    fixed: dict[str, float | int] = {}
+    if not texts:
+        fixed["text_weight"] = 0.0
+    if not weak:
+        fixed["weak_weight"] = 0.0
+    if large:
+        fixed["candidates"] = LARGE_CANDIDATES
+    return {name: Setting((fixed[name],)) if name in fixed else setting for name, setting in space.items()}

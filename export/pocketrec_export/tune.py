@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec.manifest import BlendTerm
 
-from pocketrec_export import factors, popularity
+from pocketrec_export import factors, neighbours, popularity
 from pocketrec_export.dataset import Heldout
 from pocketrec_export.finder import Finder, Trial
 from pocketrec_export.full_model import FullModel, package_form
@@ -98,9 +98,10 @@ def _with_neighbours(
     model: FullModel, learning: Learning, finder: Finder, preset: Preset
 ) -> tuple[FullModel, Settings]:
     """The model with neighbours chosen next to its other signals, and their settings."""
+    large = learning.warm_items > neighbours.MAX_ITEMS
     table, settings = finder.find(
         "neighbours",
-        possible(preset.neighbours, texts=learning.text is not None, weak=learning.has_weak),
+        possible(preset.neighbours, texts=learning.text is not None, weak=learning.has_weak, large=large),
         lambda tried: learning.neighbours(tried, max_items=TUNE_ITEMS),
         beside=model,
     )

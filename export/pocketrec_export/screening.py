@@ -1,9 +1,12 @@
-"""Neighbours of catalogues too large for a dense inverse: every target's regression on its own few candidates.
+"""Neighbours by screening: every target's regression on its own few candidates, for catalogues of any size.
 
 The model is that of `neighbours` (EASE with text and dropout), where target i is the ridge regression on all other
 items. Here it is the ridge regression on the items that explain it best one by one: marginal screening (Fan and
 Lv 2008), ``|G_ji| / sqrt(G_jj)`` with texts and ridge in G. The screened system is small, and exactly the one that
 `neighbours.prune` solves again over the sources it keeps. Memory is that of the co-occurrences, never items^2.
+
+It is no mere stopgap: on validation users of a shop it ranks 2 % better than the pruned dense model, on films 2 to 4 %
+worse, so validation chooses (`presets`).
 """
 
 from __future__ import annotations
@@ -18,16 +21,13 @@ from scipy.sparse import csr_matrix
 
 from pocketrec_export.neighbours import rare_pairs, regularizer, text_rows
 
-CANDIDATES = 300
-"""Sources that a target is first solved on. On 5,600 films 100, 200, 300 and 600 gave the same ranking within noise."""
-
 MAX_PAIRS = 400_000_000
 """Pairs of items within one history, all users together: a gram matrix of 3.2 GB at most. Longer histories are cut."""
 
 _CELLS = 20_000_000  # float32 cells of the strengths held at once
 
 
-def fit_sparse(
+def fit_screened(
     interactions: Any,
     *,
     text: NDArray[np.float32] | None = None,
@@ -36,7 +36,7 @@ def fit_sparse(
     dropout: float = 0.5,
     min_users: int = 1,
     keep: int = 100,
-    candidates: int = CANDIDATES,
+    candidates: int = 200,
     seed: int = 0,
 ) -> csr_matrix:
     """csr float32[I, I], source-major: row j holds what history item j adds to its targets.
