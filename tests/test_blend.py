@@ -196,6 +196,17 @@ def test_without_a_signal_the_others_are_fitted_again() -> None:
     assert blend.fit_again(world, fitted.blend).objective >= fitted.objective - 1e-3  # a climb goes up
 
 
+def test_popularity_of_late_counts_new_choices_more() -> None:
+    train = csr_matrix(np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1]], np.float32))
+    age = csr_matrix((np.array([10, 0, 10, 0, 10, 0], np.float32), train.indices, train.indptr), train.shape)
+    plain, late = popularity.fit(train), popularity.fit(train, age=age, half_life=10.0)
+    np.testing.assert_array_equal(popularity.fit(train, age=age, half_life=0.0), plain)
+    np.testing.assert_array_equal(popularity.fit(train, half_life=10.0), plain)
+    assert np.argsort(-plain).tolist() == [0, 1, 2]
+    # 3/2, 2 and 1 choices, scaled to a sum of 6 again: 2, 8/3 and 4/3.
+    np.testing.assert_allclose(late, np.log1p([2, 8 / 3, 4 / 3]) / np.log1p(8 / 3), rtol=1e-6)
+
+
 def test_popularity_is_log_smoothed() -> None:
     counts = csr_matrix(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0]], np.float32))
     expected = [1.0, np.log(2) / np.log(4), 0.0]

@@ -198,7 +198,7 @@ def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np
         blended = bench.blended(model)[1].objective
         assert blended is not None
         assert blended > plain + 0.1
-    assert len(lines) == len(tuned.trials) == 2 + 2
+    assert len(lines) == len(tuned.trials) == 2 + 2 + 1
     assert tuned.settings["neighbours"]["keep"] == 5
     assert tuned.stored.steps == tuned.settings["factors"]["steps"]
 
@@ -215,7 +215,7 @@ def test_without_validation_and_text_the_first_settings_and_default_blend(train:
     assert tuned.stored.names == ("factors", "neighbours", "popularity")
     assert tuned.settings["factors"]["regularization"] == 1.0
     assert all(term.weight > 0 for term in tuned.stored.blend.values())
-    assert len(tuned.trials) == 2
+    assert len(tuned.trials) == 3
 
 
 @pytest.mark.parametrize("signals", [("factors",), ("neighbours", "popularity"), ("content", "popularity")])
@@ -232,7 +232,7 @@ def test_signals_that_are_switched_off_take_no_part(
     assert tuned.full.names == signals
     assert {name for name, term in tuned.stored.blend.items() if term.weight} <= set(signals)
     assert tuned.stored.text is text  # search and similar items still have it
-    assert {trial.signal for trial in tuned.trials} == set(signals) & {"factors", "neighbours"}
+    assert {trial.signal for trial in tuned.trials} == set(signals) & {"factors", "neighbours", "popularity"}
     again = tune.refit(Learning(train, text=text, full_text=text), tuned)
     np.testing.assert_array_equal(again.stored.scores(INDEX, WEIGHT), tuned.stored.scores(INDEX, WEIGHT))
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from pocketrec_export.leaks import check_split
 from pocketrec_export.read import Interactions
 from pocketrec_export.split import PARTS, PERIODS, Split, positive_rows
-from pocketrec_export.strength import train_weights
+from pocketrec_export.strength import DAY, train_weights
 from pocketrec_export.tables import Note
 
 
@@ -59,6 +59,8 @@ class Dataset:
             ascending id, so items without a train event (known from the items table only) come last.
         users: Ids of the U train users, the rows of ``train``.
         train: float32[U, I], the confidence of each positive: 1.0, or with event types or decay mean 1 (`strength`).
+        age: csr float32[U, I] in the order of ``train``, days by which each row is older than the newest of train;
+            None without timestamps.
         train_items: bool[I], occurs in train: what may be ranked in an evaluation.
         validation: Held-out users for every choice; may be empty.
         test: Held-out users for the report only; may be empty.
@@ -77,6 +79,7 @@ class Dataset:
     split_sha256: str | None
     notes: list[Note] = field(default_factory=list)
     until: int | None = None
+    age: csr_matrix | None = None
 
     def __repr__(self) -> str:
         return (
@@ -138,6 +141,11 @@ def make_dataset(
         weights = np.ones(len(train_rows), np.float32)
     train = csr_matrix((weights, (user_row, columns)), shape=(len(users), len(items)), dtype=np.float32)
     train.sort_indices()
+    age = None
+    if stamp is not None:
+        days = ((stamp[train_rows].max() - stamp[train_rows]) / DAY).astype(np.float32)
+        age = csr_matrix((days, (user_row, columns)), shape=train.shape)
+        age.sort_indices()
     by_time = split is not None and split.by_time
 
     def heldout(name: str) -> Heldout:
@@ -161,6 +169,7 @@ def make_dataset(
         None if split is None else split.sha256,
         notes,
         _first(interactions, rows[~in_train]) if by_time else None,
+        age,
     )
 
 

@@ -96,7 +96,8 @@ class Finder:
     def _about(self, signal: str, beside: FullModel) -> list[Any]:
         """All that an objective depends on besides the settings of the signal."""
         learning = self._learning
-        arrays = [learning.train, learning.weak, learning.text, beside.popularity, beside.text]
+        arrays = [learning.train, learning.weak, learning.text, learning.age]
+        arrays += [beside.popularity, beside.text]
         if beside.factors is not None:
             arrays.append(beside.factors.table)
         numbers = [__version__, signal, learning.min_users, learning.seed, learning.threads]

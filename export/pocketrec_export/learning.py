@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
-from pocketrec_export import factors, neighbours
+from pocketrec_export import factors, neighbours, popularity
 from pocketrec_export.screening import fit_screened
 from pocketrec_export.search import Settings
 
@@ -23,6 +23,8 @@ class Learning:
         text: projected item texts float32[I, D] as the package holds them, or None.
         full_text: the teacher's own item texts for the full model, or None.
         weak: csr float32[U, I], 1 for each interaction of a train user that is not positive; or None.
+        age: csr float32[U, I] in the order of ``train``, days by which each interaction is older than the newest; or
+            None without timestamps.
         min_users: see `neighbours.fit_dense`.
         seed: of ALS, of the draw of validation users and of the search.
         threads: ALS threads.
@@ -32,6 +34,7 @@ class Learning:
     text: NDArray[np.float32] | None = None
     full_text: NDArray[np.float32] | None = None
     weak: csr_matrix | None = None
+    age: csr_matrix | None = None
     min_users: int = 1
     seed: int = 0
     threads: int = 1
@@ -57,6 +60,10 @@ class Learning:
             seed=self.seed,
             threads=self.threads,
         )
+
+    def popularity(self, settings: Settings) -> NDArray[np.float32]:
+        """Fitted with these settings."""
+        return popularity.fit(self.train, age=self.age, half_life=float(settings["half_life"]))
 
     def neighbours(self, settings: Settings, *, max_items: int | None = None) -> csr_matrix:
         """Fitted with these settings on all items, or on the `max_items` most popular."""

@@ -366,6 +366,7 @@ def _learning(run: Run, events: Interactions, dataset: Dataset, texts: Texts | N
         text=text,
         full_text=full_text,
         weak=weak_interactions(events, dataset),
+        age=dataset.age,
         min_users=run.min_users,
         seed=run.seed,
         threads=run.threads,

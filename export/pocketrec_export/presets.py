@@ -17,6 +17,10 @@ FACTORS: Space = {
 }
 """Of `factors.fit`."""
 
+POPULARITY: Space = {"half_life": Setting((0.0, 1500.0, 365.0, 90.0, 30.0, 7.0))}
+"""Of `popularity.fit`: days, 0 for never."""
+WITHOUT_TIMES: Space = {"half_life": Setting((0.0,))}
+
 NEIGHBOURS: Space = {
     "candidates": Setting((0, 100)),
     "weak_weight": Setting((0.4, 0.0), low=0.0, high=1.0),
@@ -42,12 +46,14 @@ class Preset:
         full_dims: widths of the full model's factors.
         factors: settings of the factors.
         neighbours: settings of the neighbours.
+        popularity: settings of the popularity.
     """
 
     trials: int = 0
     full_dims: tuple[int, ...] = (64, 128)
     factors: Space = field(default_factory=lambda: FACTORS)
     neighbours: Space = field(default_factory=lambda: NEIGHBOURS)
+    popularity: Space = field(default_factory=lambda: POPULARITY)
 
 
 QUICK = Preset()

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec.manifest import BlendTerm
 
-from pocketrec_export import factors, neighbours, popularity
+from pocketrec_export import factors, neighbours
 from pocketrec_export.dataset import Heldout
 from pocketrec_export.finder import Finder, Trial
 from pocketrec_export.full_model import FullModel, package_form
 from pocketrec_export.heldout import Bench
 from pocketrec_export.learning import Learning
-from pocketrec_export.presets import QUICK, SIGNALS, Preset, possible
+from pocketrec_export.presets import QUICK, SIGNALS, WITHOUT_TIMES, Preset, possible
 from pocketrec_export.search import Settings
 
 TUNE_ITEMS = 10_000
@@ -37,8 +37,8 @@ class Tuned:
         full: the float32 model with its blend.
         stored: what the package stores, still in float32: its tables, projected texts, CG steps, and the blend
             fitted on their 8-bit form.
-        settings: chosen settings of "factors" and "neighbours", of the full model's wider "full_factors", and
-            "min_users"; what `refit` reads.
+        settings: chosen settings of "factors", "neighbours" and "popularity", of the full model's wider
+            "full_factors", and "min_users"; what `refit` reads.
         trials: everything that was tried, in order.
     """
 
@@ -74,8 +74,11 @@ def tune(
     settings: dict[str, Settings] = {}
     model = FullModel(
         text=learning.text if "content" in signals else None,
-        popularity=popularity.fit(learning.train) if "popularity" in signals else None,
     )
+    if "popularity" in signals:
+        space = preset.popularity if learning.age is not None else WITHOUT_TIMES
+        prior, settings["popularity"] = finder.find("popularity", space, learning.popularity, beside=FullModel())
+        model = replace(model, popularity=prior)
     if "factors" in signals:
         fitted, settings["factors"] = finder.find("factors", preset.factors, learning.factors, beside=FullModel())
         model = replace(model, factors=fitted)
@@ -114,7 +117,7 @@ def refit(learning: Learning, tuned: Tuned) -> Tuned:
     """The same settings and blends with every table fitted again, for example on all rows of a build."""
     chosen, full, stored = tuned.settings, tuned.full, tuned.stored
     if stored.popularity is not None:
-        popular = popularity.fit(learning.train)
+        popular = learning.popularity(chosen["popularity"])
         full, stored = replace(full, popularity=popular), replace(stored, popularity=popular)
     if stored.factors is not None:
         fitted = learning.factors(chosen["factors"])
