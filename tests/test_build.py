@@ -241,10 +241,37 @@ def test_items_alone_make_a_search_package(frames, teacher, tmp_path):
     report = build(items=frames[1], out=tmp_path / "s.pocketrec", teacher=teacher, quiet=True)
     assert report.comparison is None
     with pocketrec.open(tmp_path / "s.pocketrec") as rec:
-        assert rec.package.manifest.signals.names == ("content", "semantic", "lexical")
+        assert rec.package.manifest.signals.names == ("content", "attributes", "semantic", "lexical")
         assert len(rec.search("mint tea", k=3)) == 3
         assert len(rec.similar("tea-1", k=3)) == 3
         assert len(rec.recommend(["tea-1"], k=3)) == 3
+
+
+def test_every_column_of_the_items_goes_all_the_way(frames, teacher, tmp_path, capsys):
+    table = frames[1].assign(
+        price=[str(5 * row) for row in range(len(frames[1]))],
+        expires=["2030-01-01" if row % 10 == 3 else "" for row in range(len(frames[1]))],
+        boost=[2.0 if row == 7 else 0.0 for row in range(len(frames[1]))],
+    )
+    table.to_csv(tmp_path / "items.csv", index=False)
+    frames[0].to_csv(tmp_path / "rows.csv", index=False)
+    data = ["--interactions", str(tmp_path / "rows.csv"), "--items", str(tmp_path / "items.csv")]
+    out = str(tmp_path / "x.pocketrec")
+    assert cli.main(["build", *data, "--teacher", teacher, "--out", out]) == 0
+    assert "columns read as attributes: 1 (e.g. price (number))" in capsys.readouterr().err
+    gone = set(table["item"][table["expires"] != ""])
+    cheap = set(table["item"][table["price"].astype(int) < 50])
+    for engine in ("numpy", "onnx"):
+        with pocketrec.open(out, engine=engine) as rec:
+            assert rec.package.manifest.blend["recommend"]["boost"].weight == 1
+            before, after = (set(ids(rec.recommend(k=99, now=now))) for now in (1_800_000_000, 2_000_000_000))
+            assert before - after == gone
+            assert set(ids(rec.search("tea", k=99, filter={"price": ("<", 50)}, now=1_800_000_000))) == cheap
+            assert ids(rec.recommend(k=1, now=0)) == [table["item"][7]]
+    assert all(outcome["ok"] for outcome in verify_package(out)["engines"].values())
+    assert cli.main(["check", *data, "--attributes", "price"]) == 0
+    assert "number, 30 of 30 items have one, 0 to 145" in capsys.readouterr().out
+    assert cli.main(["check", *data, "--attributes", "cost"]) == 1
 
 
 def test_interactions_alone_make_a_pure_cf_package(frames, tmp_path):

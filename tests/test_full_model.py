@@ -149,6 +149,24 @@ def test_damaged_folder_is_a_data_error(model: FullModel, tmp_path: Path) -> Non
         FullModel.load(tmp_path)
 
 
+def test_attributes_and_boost_are_signals_and_come_back_from_files(model: FullModel, tmp_path: Path) -> None:
+    table = np.eye(64, dtype=np.float32)[np.arange(ITEMS) % 2]
+    boost = np.linspace(-1, 1, ITEMS, dtype=np.float32)
+    more = dataclasses.replace(model, attributes=table).boosted(boost)
+    assert more.names == ("factors", "neighbours", "content", "attributes", "popularity", "boost")
+    assert more.blend["boost"] == BlendTerm(1.0, 0.0)
+    assert model.boosted(None) is model
+    part = dict(zip(more.names, more.signals(INDEX, WEIGHT), strict=True))
+    np.testing.assert_allclose(part["attributes"], table @ (WEIGHT @ table[INDEX]))
+    np.testing.assert_array_equal(part["boost"], boost)
+    np.testing.assert_array_equal(more.signals(INDEX[:0], WEIGHT[:0])[-1], boost)
+    more.save(tmp_path)
+    loaded = FullModel.load(tmp_path)
+    np.testing.assert_array_equal(loaded.scores(INDEX, WEIGHT), more.scores(INDEX, WEIGHT))
+    coded = full_model.package_form(more)
+    np.testing.assert_allclose(coded.attributes, table, atol=1e-6)
+
+
 def test_package_form_differs_by_rounding_only(model: FullModel, text: NDArray[np.float32]) -> None:
     package = full_model.package_form(dataclasses.replace(model, steps=16))
     exact, coded = model.signals(INDEX, WEIGHT), package.signals(INDEX, WEIGHT)
@@ -201,6 +219,24 @@ def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np
     assert len(lines) == len(tuned.trials) == 2 + 2 + 1
     assert tuned.settings["neighbours"]["keep"] == 5
     assert tuned.stored.steps == tuned.settings["factors"]["steps"]
+
+
+def test_attributes_that_tell_what_is_liked_get_weight_and_others_leave(train: csr_matrix) -> None:
+    telling = np.eye(64, dtype=np.float32)[np.arange(ITEMS) % 2]
+    idle = np.zeros((ITEMS, 64), np.float32)
+    idle[:, 0] = 1
+    held = heldout(users=60)
+    for table, expected in ((telling, True), (idle, False)):
+        tuned = tune.tune(
+            Learning(train, attributes=table),
+            eligible=np.ones(ITEMS, bool),
+            validation=held,
+            signals=("attributes", "popularity"),
+            preset=PRESET,
+        )
+        assert (tuned.stored.blend["attributes"].weight > 0) == expected
+        again = tune.refit(Learning(train, attributes=table), tuned)
+        np.testing.assert_array_equal(again.stored.scores(INDEX, WEIGHT), tuned.stored.scores(INDEX, WEIGHT))
 
 
 def test_tuning_is_repeatable(train: csr_matrix, text: NDArray[np.float32]) -> None:

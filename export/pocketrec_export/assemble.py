@@ -59,6 +59,9 @@ SIMILAR_CONTENT = 3.0
 """Weight of the text in similar items: there an item speaks for itself, so its text counts far more than in a
 recommendation, on the scale where a blend of all signals has a spread of about one."""
 
+SIMILAR_ATTRIBUTES = 1.0
+"""The same for the attributes, where recommendations use them: they tell the kind of an item, the text which one."""
+
 GOLDEN_SEED = 7
 
 
@@ -114,6 +117,9 @@ def assemble(
     if model.text is not None:
         arrays["text/value"], arrays["text/scale"] = quantize_rows(model.text)
         signals |= {key: {"dim": model.text.shape[1]} for key in ("content", "semantic") if key in used}
+    if model.attributes is not None and "attributes" in used:
+        arrays["attributes/value"], arrays["attributes/scale"] = quantize_rows(model.attributes)
+        signals["attributes"] = {"dim": model.attributes.shape[1]}
     if words:
         arrays |= words
         signals["lexical"] = lexical_settings(TITLE)
@@ -191,6 +197,8 @@ def _blends(model: FullModel, *, semantic: bool, lexical: bool) -> dict[str, dic
     similar = dict(personal)
     if model.text is not None:
         similar["content"] = BlendTerm(SIMILAR_CONTENT, 1.0)
+    if model.attributes is not None and personal["attributes"].weight:
+        similar["attributes"] = BlendTerm(SIMILAR_ATTRIBUTES, 1.0)
     searching = {}
     if semantic or lexical:
         searching = {name: BlendTerm(term.weight * SEARCH_HISTORY, term.power) for name, term in personal.items()}

@@ -52,7 +52,7 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
         "--signals",
         default="",
         metavar="S,...",
-        help="what may take part in recommendations (default: factors,neighbours,content,popularity)",
+        help="what may take part in recommendations (default: factors,neighbours,content,attributes,popularity)",
     )
     model.add_argument(
         "--min-users",

@@ -97,7 +97,7 @@ class Finder:
         """All that an objective depends on besides the settings of the signal."""
         learning = self._learning
         arrays = [learning.train, learning.weak, learning.text, learning.age]
-        arrays += [beside.popularity, beside.text]
+        arrays += [beside.popularity, beside.text, beside.attributes]
         if beside.factors is not None:
             arrays.append(beside.factors.table)
         numbers = [__version__, signal, learning.min_users, learning.seed, learning.threads]

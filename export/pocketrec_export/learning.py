@@ -22,6 +22,7 @@ class Learning:
         train: csr float32[U, I].
         text: projected item texts float32[I, D] as the package holds them, or None.
         full_text: the teacher's own item texts for the full model, or None.
+        attributes: float32[I, A] unit rows, see `attribute_vectors`; or None.
         weak: csr float32[U, I], 1 for each interaction of a train user that is not positive; or None.
         age: csr float32[U, I] in the order of ``train``, days by which each interaction is older than the newest; or
             None without timestamps.
@@ -33,6 +34,7 @@ class Learning:
     train: csr_matrix
     text: NDArray[np.float32] | None = None
     full_text: NDArray[np.float32] | None = None
+    attributes: NDArray[np.float32] | None = None
     weak: csr_matrix | None = None
     age: csr_matrix | None = None
     min_users: int = 1

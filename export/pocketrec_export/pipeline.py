@@ -17,6 +17,7 @@ from pocketrec.opening import open_package
 from pocketrec_export.ablation import ablation, as_report
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
+from pocketrec_export.attribute_vectors import attribute_vectors
 from pocketrec_export.cold import ColdSettings
 from pocketrec_export.cold_stage import estimate_cold
 from pocketrec_export.dataset import Dataset, make_dataset
@@ -55,8 +56,8 @@ from pocketrec_export.users import read_users
 from pocketrec_export.weak import weak_interactions
 
 TEST_SHARE = VALIDATION_SHARE = 0.15
-TEXT_ONLY = {"content": BlendTerm(1.0, 1.0)}
-"""Blend of a package without interactions: what the user's items say is all there is."""
+TEXT_ONLY = {"content": BlendTerm(1.0, 1.0), "attributes": BlendTerm(0.3, 1.0)}
+"""Blend of a package without interactions: what the user's items say is all there is. Judgment, not fitted."""
 
 
 def build(
@@ -165,7 +166,7 @@ def build(
         texts = None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache)
         if events is not None and dataset is not None:
             budget = PRESETS[preset] if trials is None else replace(PRESETS[preset], trials=trials)
-            learning = _learning(run, events, dataset, texts)
+            learning = _learning(run, events, dataset, table, texts)
             fitted = _fit(run, dataset, learning, budget, signals or SIGNALS, None if cache is None else Path(cache))
             stored, cold = estimate_cold(run, fitted.stored, dataset, texts, table)
             fitted = replace(fitted, stored=stored, cold=cold)
@@ -205,7 +206,7 @@ def build(
             with run.stage("fitting what was chosen on all rows"):
                 dataset = make_dataset(events, None, catalogue=table.ids if table else [])
                 assert fitted.tuned is not None
-                tuned = refit(_learning(run, events, dataset, texts), fitted.tuned)
+                tuned = refit(_learning(run, events, dataset, table, texts), fitted.tuned)
                 stored, cold = estimate_cold(run, tuned.stored, dataset, texts, table, fitted.cold)
                 fitted = _boosted(_Fitted(dataset.items, tuned.full, stored, tuned, cold), table)
         fidelity = None if texts is None else texts.student.fidelity
@@ -359,12 +360,13 @@ def _fit(
     return _Fitted(dataset.items, tuned.full, tuned.stored, tuned)
 
 
-def _learning(run: Run, events: Interactions, dataset: Dataset, texts: Texts | None) -> Learning:
+def _learning(run: Run, events: Interactions, dataset: Dataset, table: Items | None, texts: Texts | None) -> Learning:
     full_text, text = (None, None) if texts is None else texts.rows(dataset.items)
     return Learning(
         dataset.train,
         text=text,
         full_text=full_text,
+        attributes=None if table is None else attribute_vectors(table.select(dataset.items)),
         weak=weak_interactions(events, dataset),
         age=dataset.age,
         min_users=run.min_users,
@@ -384,7 +386,9 @@ def _rate(run: Run, events: Interactions, users: list[str] | None) -> RatingFit 
 
 def _text_only(table: Items, texts: Texts) -> _Fitted:
     full_text, text = texts.rows(table.ids)
-    full = FullModel(text=full_text, blend=TEXT_ONLY)
+    attributes = attribute_vectors(table)
+    blend = {name: term for name, term in TEXT_ONLY.items() if name == "content" or attributes is not None}
+    full = FullModel(text=full_text, attributes=attributes, blend=blend)
     return _Fitted(table.ids, full, replace(full, text=text))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pocketrec_export.search import Setting, Space
 
-SIGNALS = ("factors", "neighbours", "content", "popularity")
+SIGNALS = ("factors", "neighbours", "content", "attributes", "popularity")
 """Signals of a recommendation, each of which can be switched off."""
 
 FACTORS: Space = {

@@ -74,6 +74,7 @@ def tune(
     settings: dict[str, Settings] = {}
     model = FullModel(
         text=learning.text if "content" in signals else None,
+        attributes=learning.attributes if "attributes" in signals else None,
     )
     if "popularity" in signals:
         space = preset.popularity if learning.age is not None else WITHOUT_TIMES
@@ -129,6 +130,8 @@ def refit(learning: Learning, tuned: Tuned) -> Tuned:
         full, stored = replace(full, neighbours=table), replace(stored, neighbours=table)
     if full.text is not None:
         full = replace(full, text=learning.full_text)
+    if stored.attributes is not None:
+        full, stored = (replace(model, attributes=learning.attributes) for model in (full, stored))
     return replace(tuned, full=full, stored=_with_text(stored, learning.text))
 
 
