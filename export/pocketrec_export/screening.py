@@ -21,8 +21,9 @@ from scipy.sparse import csr_matrix
 
 from pocketrec_export.neighbours import rare_pairs, regularizer, text_rows
 
-MAX_PAIRS = 400_000_000
-"""Pairs of items within one history, all users together: a gram matrix of 3.2 GB at most. Longer histories are cut."""
+MAX_PAIRS = 300_000_000
+"""Pairs of items within one history, all users together: a Gram matrix of 2.4 GB at most, and as much again while
+rare pairs are counted. Longer histories are cut."""
 
 _CELLS = 20_000_000  # float32 cells of the strengths held at once
 
