@@ -3,9 +3,10 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pocketrec
 import pytest
-from pocketrec_export import counterfactual, fairness
+from pocketrec_export import build, counterfactual, fairness
 from worlds import tiny_world
 
 
@@ -118,3 +119,26 @@ def test_words_of_a_package(tmp_path):
         )
     assert found["queries"] == 12
     assert 0 <= found["swapped"] <= 1
+
+
+def test_a_build_reads_the_groups_of_its_users_and_keeps_them_out_of_the_package(tmp_path):
+    rng = np.random.default_rng(0)
+    users = [f"u{u}" for u in range(150)]
+    rows = [(user, f"i{i}") for user in users for i in rng.choice(40, 12, replace=False, p=WEIGHTS / WEIGHTS.sum())]
+    frame = pd.DataFrame(rows, columns=["user", "item"])
+    groups = pd.DataFrame(
+        {"user": users, "region": ["northern-region" if u % 2 else "southern-region" for u in range(150)]}
+    )
+    report = build(
+        frame, None, users=groups, out=tmp_path / "x.pocketrec", trials=2, report=tmp_path / "report", quiet=True
+    )
+    found = report.as_dict()["comparison"]["fairness"]
+    assert sum(group["users"] for group in found["users"]["region"].values()) == 22
+    assert sum(group["exposure"] for group in found["deciles"].values()) == pytest.approx(1)
+    assert found["deciles"]["10"]["exposure"] > found["deciles"]["1"]["exposure"]
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert found["reading"][0] in page
+    assert b"northern-region" not in (tmp_path / "x.pocketrec").read_bytes()
+
+
+WEIGHTS = np.geomspace(1, 0.05, 40)

@@ -29,18 +29,22 @@ class Comparison:
         full: the same of the full model, or None.
         baselines: name -> the same of a baseline.
         settings: name -> what was chosen for that baseline, and how.
+        fairness: of the package's lists, see `fairness.assess`.
     """
 
     package: Figures
     full: Figures | None
     baselines: Mapping[str, Figures] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fairness: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Means, ratios and intervals as plain JSON values; ``differences`` are package minus the other."""
         report: dict[str, Any] = {"package": summarize(self.package)}
         if not len(self.package):
             return report
+        if self.fairness is not None:
+            report["fairness"] = dict(self.fairness)
         others = dict(self.baselines)
         if self.full is not None:
             others = {"full": self.full, **others}

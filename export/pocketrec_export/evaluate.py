@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pocketrec.recommender import Recommender
 from pocketrec_export.baselines import BASELINES, TunedBaseline, rank_with_scorer, tune_baseline
 from pocketrec_export.comparison import Comparison
 from pocketrec_export.dataset import Dataset, make_dataset
+from pocketrec_export.fairness import assess, by_activity
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.list_metrics import ItemFacts
 from pocketrec_export.metrics import Figures, figures
@@ -25,6 +27,7 @@ from pocketrec_export.recent import recent_popularity
 from pocketrec_export.rules import Rules
 from pocketrec_export.split_files import read_split
 from pocketrec_export.strength import Weighting
+from pocketrec_export.users import Users
 
 CATALOGUE = "catalogue.json"
 """Beside the tables of a saved full model: the ids of their rows, and the split they were fitted on."""
@@ -36,20 +39,42 @@ def compare(
     dataset: Dataset,
     *,
     baselines: Mapping[str, TunedBaseline] | None = None,
+    users: Users | None = None,
 ) -> Comparison:
-    """All models on the test users of a dataset.
+    """All models on the test users of a dataset, and how fair the package's lists are.
 
     Args:
         recommender: the package.
         full: the full model over the rows of ``dataset``, or None.
         dataset: with test users.
         baselines: see `tuned_baselines`.
+        users: groups of users; short and long histories without it.
     """
     test, eligible = dataset.test, dataset.train_items
     facts = facts_of(recommender, dataset)
     ranked = rank_with_package(recommender, test, items=dataset.items, eligible=eligible)
     others = None if full is None else rank_with_full(full, test, eligible=eligible)
-    return _compared(dataset, facts, ranked, others, baselines or {})
+    compared = _compared(dataset, facts, ranked, others, baselines or {})
+    if not len(compared.package):
+        return compared
+    shown = [ranked[user] for user in _counted(dataset)]
+    return replace(compared, fairness=assess(shown, facts, compared.package["ndcg10"], _groups(dataset, users)))
+
+
+def _counted(dataset: Dataset) -> list[int]:
+    """The test users that have targets: those of `figures`."""
+    test = dataset.test
+    return [u for u, targets in enumerate(test.targets) if len(targets) + int(test.missing[u])]
+
+
+def _groups(dataset: Dataset, users: Users | None) -> dict[str, list[str]]:
+    """Ways of grouping these users."""
+    test, counted = dataset.test, _counted(dataset)
+    if users is None:
+        return {"history": by_activity([test.history[u] for u in counted])}
+    place = {user: row for row, user in enumerate(users.ids)}
+    rows = [place.get(test.users[u]) for u in counted]
+    return {column: ["" if row is None else names[row] for row in rows] for column, names in users.groups.items()}
 
 
 def tuned_baselines(

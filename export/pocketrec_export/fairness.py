@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec_export.bootstrap import bootstrap_interval
-from pocketrec_export.list_metrics import RANKS
+from pocketrec_export.list_metrics import RANKS, ItemFacts
 
 SMALL = 20
 """Figures of a smaller group are noise: they are counted, not reported."""
@@ -115,6 +115,28 @@ def _difference_interval(
     ]
     low, high = np.quantile(gaps, [0.025, 0.975])
     return float(low), float(high)
+
+
+def assess(
+    ranked: Sequence[NDArray[np.integer]],
+    facts: ItemFacts,
+    values: NDArray[np.float64],
+    groups: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """Exposure by tenth of popularity, quality for each way of grouping users, and what both say.
+
+    Args:
+        ranked: per user item indices, best first.
+        facts: of the items.
+        values: float64[U], NDCG@10 of the same users.
+        groups: name of a grouping -> U group names, for example the columns of the users table.
+    """
+    deciles = exposure(ranked, popularity_deciles(facts.count, facts.eligible), facts.eligible)
+    users = {column: quality(values, names) for column, names in groups.items()}
+    lines = reading(deciles=deciles)
+    for found in users.values():
+        lines += reading(users=found)
+    return {"deciles": deciles, "users": users, "reading": lines}
 
 
 def reading(

@@ -52,7 +52,7 @@ from pocketrec_export.tracking import FOLDER as RUNS
 from pocketrec_export.tracking import check_tracker
 from pocketrec_export.tracking import track as mirror
 from pocketrec_export.tune import Tuned, refit, tune
-from pocketrec_export.users import read_users
+from pocketrec_export.users import Users, read_users
 from pocketrec_export.weak import weak_interactions
 
 TEST_SHARE = VALIDATION_SHARE = 0.15
@@ -157,7 +157,9 @@ def build(
     run = Run(Progress(quiet=quiet), seed=seed, preset=preset, min_users=min_users, threads=count, cache=cache)
     with fixed_threads(count, torch=items is not None):
         tables = {"interactions": interactions, "items": items, "users": users}
-        events, table, notes = _read(run, tables, columns or {}, attributes, value, positive, rules, weighting, reviews)
+        events, table, groups, notes = _read(
+            run, tables, columns or {}, attributes, value, positive, rules, weighting, reviews
+        )
         dataset = None if events is None else _dataset(run, events, table, split, notes)
         if reviews and events is not None and dataset is not None and table is not None:
             table = with_review_words(table, review_words(events, min_users=min_users, users=dataset.users))
@@ -196,7 +198,7 @@ def build(
         if events is not None and dataset is not None and len(dataset.test):
             simple = tuned_baselines(events, dataset, progress=run.progress) if baselines else {}
             with run.stage(f"evaluating on {len(dataset.test):,} test users"), opened(parts()) as recommender:
-                comparison = compare(recommender, fitted.full, dataset, baselines=simple).as_dict()
+                comparison = compare(recommender, fitted.full, dataset, baselines=simple, users=groups).as_dict()
                 measured_on = BEFORE_REFIT if split is None else ON_SPLIT
         worth: dict[str, Any] | None = None
         if dataset is not None and len(dataset.validation):
@@ -300,8 +302,8 @@ def _read(
     rules: Rules | None,
     weighting: Weighting | None,
     reviews: bool,
-) -> tuple[Interactions | None, Items | None, list[str]]:
-    """Interactions and items, where given, and what was repaired in all tables; says all of it."""
+) -> tuple[Interactions | None, Items | None, Users | None, list[str]]:
+    """Interactions, items and users, where given, and what was repaired in all tables; says all of it."""
     with run.stage("reading"):
         mapping = {name: columns_of(name, columns) for name in TABLES}
         table = events = groups = None
@@ -326,7 +328,7 @@ def _read(
         run.progress.say(f"note: {note}")
     if events is not None:
         run.progress.say(interactions_line(events))
-    return events, table, notes
+    return events, table, groups, notes
 
 
 def _dataset(run: Run, events: Interactions, table: Items | None, split: Any, notes: list[str]) -> Dataset:

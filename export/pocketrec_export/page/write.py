@@ -141,6 +141,16 @@ def _quality(data: Mapping[str, Any]) -> dict[str, Any]:
         {"name": LABELS.get(name, name), **_paired(difference["ndcg10"])}
         for name, difference in comparison.get("differences", {}).items()
     ]
+    fairness = comparison.get("fairness")
+    if fairness:
+        shares = [(f"{name} of 10", group["exposure"]) for name, group in fairness["deciles"].items()]
+        empty |= {
+            "exposure_chart": _drawn(
+                charts.bars(shares, label="share of exposure by tenth of popularity", fmt="{:.3f}")
+            ),
+            "exposure_line": "The first tenth holds the least popular items, the last the most popular ones.",
+            "fairness_lines": fairness["reading"],
+        }
     line = "The bars' lines are 95 % intervals over users; models are told apart by the paired differences below."
     return {
         **empty,
