@@ -17,7 +17,7 @@ FACTORS: Space = {
 }
 """Of `factors.fit`."""
 
-POPULARITY: Space = {"half_life": Setting((0.0, 1500.0, 365.0, 90.0, 30.0, 7.0))}
+POPULARITY: Space = {"half_life": Setting((0.0, 1500.0, 365.0, 90.0, 30.0, 14.0, 7.0, 3.0))}
 """Of `popularity.fit`: days, 0 for never."""
 WITHOUT_TIMES: Space = {"half_life": Setting((0.0,))}
 
