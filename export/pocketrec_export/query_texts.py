@@ -32,7 +32,7 @@ def query_texts(
     """
     rng = random.Random(seed)
     items = [text for text in items if text.strip()]
-    titles = [title for title in titles if title.strip()] or [_clauses(text)[0] for text in items]
+    titles = [title for title in titles if title.strip()] or [clauses(text)[0] for text in items]
     made: dict[str, None] = {}
     if not items:
         return []
@@ -68,7 +68,7 @@ def _combination(rng: random.Random, text: str) -> str:
     if rng.random() < 0.3:
         words = text.split()
         return " ".join(rng.sample(words, min(len(words), rng.randint(1, 5))))
-    clauses = _clauses(text)
+    clauses = clauses(text)
     chosen = rng.sample(clauses, min(len(clauses), rng.randint(1, 3)))
     return " ".join(_span(rng, clause, _LONGEST_CLAUSE, _LONGEST_CLAUSE) for clause in chosen)
 
@@ -86,5 +86,6 @@ def _slip(rng: random.Random, text: str) -> str:
     return rng.choice((before + after, before + here + here + after, before + after[0] + here + after[1:]))
 
 
-def _clauses(text: str) -> list[str]:
+def clauses(text: str) -> list[str]:
+    """The parts of a text between commas, bars and ends of sentences."""
     return [clause.strip(" .") for clause in _CLAUSE.split(text) if clause.strip(" .")] or [text]
