@@ -1,6 +1,6 @@
 """The README's tables, from the raw results.
 
-usage: python benchmarks/tables.py [quality|serving|rmse]
+usage: python benchmarks/tables.py [quality|serving|rmse|known_item]
 """
 
 from __future__ import annotations
@@ -117,6 +117,23 @@ def rmse() -> list[str]:
     return [*lines, f"| package / LensKit | {interval} |"]
 
 
+def known_item() -> list[str]:
+    """Mean reciprocal rank of the item meant: by words, by meaning, by both; and titles that come first."""
+    named = {"slip": "title with a slip", "dropped": "two words dropped", "paraphrase": "category and maker"}
+    lines = [
+        "| data | queries | words | meaning | both | both minus the better | title first |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in load("known_item")["rows"]:
+        for group, mrr in row["mrr"].items():
+            gain, low, high = row["gain"][group]["difference"], *row["gain"][group]["interval"]
+            title = f"{row['title_first']['without history']:.1%}" if group == "mix" else ""
+            cells = " | ".join(f"{mrr[way]:.4f}" for way in ("words", "meaning", "both"))
+            label = f"{named.get(group, 'all')}, {row['queries'][group]:,}"
+            lines.append(f"| {row['set']} | {label} | {cells} | {gain:+.4f} ({low:+.4f} to {high:+.4f}) | {title} |")
+    return lines
+
+
 def _digits(key: str) -> int:
     return 2 if "_p" in key else 0
 
@@ -126,7 +143,7 @@ def _mean(values: Any) -> float:
     return float(sum(listed) / len(listed))
 
 
-TABLES = {"quality": quality, "serving": serving, "rmse": rmse}
+TABLES = {"quality": quality, "serving": serving, "rmse": rmse, "known_item": known_item}
 
 
 if __name__ == "__main__":

@@ -299,7 +299,7 @@ LIES: list[tuple[str, Any, str]] = [
     ("signals.magic", {}, "signals.magic is unknown to this runtime: update pocketrec"),
     ("signals.lexical", {}, "signals.lexical.analyzer is missing"),
     ("signals.lexical.analyzer", "words-2", "signals.lexical.analyzer must be one of words-1 .or update pocketrec."),
-    ("signals.lexical.block", 16, "signals.lexical.block must be an integer from 4 to 4"),
+    ("signals.lexical.block", 16, "signals.lexical.block must be an integer from 2 to 2"),
     ("signals.lexical.budget", 0, "signals.lexical.budget"),
     ("signals.lexical.title", -1, "signals.lexical.title must be a number from 0"),
     ("blend.search.lexical.power", 11, "blend.search.lexical.power must be a number from 0 to 10, found 11"),

@@ -51,7 +51,7 @@ def test_our_own_graphs_pass_and_name_their_tables(ranker: bytes) -> None:
     assert tables["factors/value|blocks"] == ExternalTable("uint8", (8, 1, 64))
     assert tables["factors/scale|blocks"] == ExternalTable("float32", (8, 1))
     assert tables["neighbours/index"] == ExternalTable("uint16", (8, 16))
-    assert tables["lexical/index"] == ExternalTable("uint16", (10, 4))
+    assert tables["lexical/index"] == ExternalTable("uint16", (12, 2))
     encoder = check_model(
         encoder_graph(13, 128), allowed=lambda name: name.startswith("tokens/"), inputs={"token_ids": (256,)}
     )

@@ -46,7 +46,7 @@ def test_manifest_is_typed(path: Path) -> None:
     manifest = Package.open(path).manifest
     assert manifest.signals.names == SIGNALS
     assert manifest.signals.factors == FactorSettings(dim=64, alpha=1.0, steps=8)
-    assert manifest.signals.lexical == LexicalSettings("words-1", block=4, budget=64, title=3.0)
+    assert manifest.signals.lexical == LexicalSettings("words-1", block=2, budget=64, title=3.0)
     assert manifest.blend["search"] == {
         "semantic": BlendTerm(1.0, 0.0),
         "lexical": BlendTerm(1.0, 0.5),

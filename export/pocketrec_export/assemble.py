@@ -46,11 +46,11 @@ BLOCK_BUDGET = 8192
 """Blocks of one call: 131,072 neighbour entries, several times what a history of 500 popular items touches."""
 
 SEARCH_HISTORY = 0.03
-"""How much of the recommendation blend joins a search with a history: about a quarter of the spread of the
-semantic scores, enough to order equally good matches and too little to displace a clearly better one."""
+"""How much of the recommendation blend joins a search with a history, until `fusion` has chosen."""
 
-SEARCH_WORDS = BlendTerm(1.0, 1.0)
-TITLE = 3.0
+SEARCH_WORDS = BlendTerm(2.0, 1.0)
+TITLE = 4.0
+"""Weights of words and titles, until `fusion` has chosen."""
 
 SEARCH_BOOST = SEARCH_HISTORY
 """A boost of 1 moves an item in a search as far as it would in recommendations, on the scale of a search."""

@@ -2,8 +2,8 @@
 
 Three kinds, as many of each: a title with one slip; a title, or six words of what an item says, with two words dropped;
 a category and something that the text says, in words of one's own order ("steven spielberg adventure"). They stand in
-for a query log that a new catalogue does not have. Items are divided by a hash of their id, so that what is chosen on one
-half can be measured on the other.
+for a query log that a new catalogue does not have. Items are divided by a hash of their id, so that what is chosen on
+one half can be measured on the other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pocketrec_export.query_texts import clauses
 
 KINDS = ("slip", "dropped", "paraphrase")
 _YEAR = re.compile(r"\s*\([0-9]{4}\)\s*$")
-_MADE_BY = re.compile(r"\bDirected by ([^.,]+)")
+_MADE_BY = re.compile(r"\bDirected by (.+?)(?=, |\. (?:Written|Starring) |\.?$)")
 _SHORTEST_SLIP = 4
 _SPAN, _DROPPED = 6, 2
 _LONGEST_CLAUSE = 4

@@ -30,7 +30,13 @@ K1 = 1.2
 TITLE_B, TEXT_B = 0.5, 0.75
 """Length norms: the usual .75 for texts; titles are short anyway, so that their length says less."""
 TITLE_BOOST = 3.0
-MAX_ITEMS = 512
+FUNCTION_WORDS = frozenset(
+    ["a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "it", "of", "on", "or", "the", "to", "with"]
+)
+FUNCTION_SHARE = 0.2
+"""What is left of the impact of such a word. Texts that are no sentences, lists of names for example, make "with" as
+rare as a name, and "adventure with robots" would find "Friends with Benefits". Titles are looked up whole."""
+MAX_ITEMS = 128
 BYTES_PER_ITEM = 80
 SMALLEST_BUDGET = 64 << 10
 CALL_BUDGET = 32 * MAX_ITEMS // LEXICAL_BLOCK
@@ -85,6 +91,7 @@ def _impacts(items: Items, analyzer: Analyzer) -> tuple[list[str], sparse.csr_ar
     having = np.bincount(frequency.indices, minlength=shape[1])
     idf = np.log1p((len(items) - having + 0.5) / (having + 0.5))
     tf = frequency.data
+    idf[[row for word, row in vocabulary.items() if word in FUNCTION_WORDS]] *= FUNCTION_SHARE
     frequency.data = idf[frequency.indices] * tf * (K1 + 1) / (tf + K1)
     return list(vocabulary), sparse.csr_array(frequency.T), of_title
 

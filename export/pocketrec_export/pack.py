@@ -21,6 +21,7 @@ from pocketrec.package import Package
 from pocketrec_export import factors as als
 from pocketrec_export.assemble import assemble, finish
 from pocketrec_export.full_model import FullModel, package_form
+from pocketrec_export.fusion import fused
 from pocketrec_export.own_factors import DEFAULT_ALPHA, DEFAULT_REGULARIZATION, OwnFactors, match_ids, read_factors
 from pocketrec_export.progress import Progress, Run
 from pocketrec_export.read import Items, columns_of, read_items
@@ -112,7 +113,7 @@ def pack(
                 about=_about(own, data_license, attribution, seed),
                 search=search,
             )
-            finish(parts, metrics={}).write(path, overwrite=overwrite)
+            finish(fused(parts, known, seed=seed), metrics={}).write(path, overwrite=overwrite)
     with Package.open(path) as package:
         return describe_package(package)
 

@@ -24,6 +24,7 @@ from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.evaluate import compare, tuned_baselines
 from pocketrec_export.evaluate import save_full as save_model
 from pocketrec_export.full_model import FullModel, package_form
+from pocketrec_export.fusion import fused
 from pocketrec_export.learning import Learning
 from pocketrec_export.page.answers import sample_answers
 from pocketrec_export.presets import PRESETS, SIGNALS, Preset
@@ -182,13 +183,15 @@ def build(
         if events is not None and dataset is not None and predict:
             rated = _rate(run, events, dataset.users if split is not None else None)
 
+        def known() -> Items:
+            return (table or Items("", [], [], [], [])).select(fitted.items)
+
         def parts() -> Parts:
-            known = table or Items("", [], [], [], [])
             about = _about(events, dataset if split is not None else None, data_license, attribution, seed)
             title = name or path.name.removesuffix(".pocketrec")
             of = None if texts is None else texts.teacher
             student = None if texts is None else texts.student
-            items = known.select(fitted.items)
+            items = known()
             tables = None if rated is None else rated.tables(fitted.items)
             return assemble(
                 fitted.stored, items=items, student=student, teacher=of, name=title, about=about, ratings=tables
@@ -212,8 +215,10 @@ def build(
                 stored, cold = estimate_cold(run, tuned.stored, dataset, texts, table, fitted.cold)
                 fitted = _boosted(_Fitted(dataset.items, tuned.full, stored, tuned, cold), table)
         fidelity = None if texts is None else texts.student.fidelity
+        with run.stage("weighing words and meaning on queries from the catalogue"):
+            searchable = fused(parts(), known(), seed=seed)
         with run.stage("writing the package"):
-            final = finish(parts(), metrics=_metrics(comparison, measured_on, rated, fidelity))
+            final = finish(searchable, metrics=_metrics(comparison, measured_on, rated, fidelity))
             with nullcontext() if full_folder is None else whole_folder(full_folder) as folder:
                 if folder is not None:
                     fitted_on = dataset.split_sha256 if dataset is not None and split is not None else None

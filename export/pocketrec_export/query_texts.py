@@ -68,8 +68,8 @@ def _combination(rng: random.Random, text: str) -> str:
     if rng.random() < 0.3:
         words = text.split()
         return " ".join(rng.sample(words, min(len(words), rng.randint(1, 5))))
-    clauses = clauses(text)
-    chosen = rng.sample(clauses, min(len(clauses), rng.randint(1, 3)))
+    parts = clauses(text)
+    chosen = rng.sample(parts, min(len(parts), rng.randint(1, 3)))
     return " ".join(_span(rng, clause, _LONGEST_CLAUSE, _LONGEST_CLAUSE) for clause in chosen)
 
 

@@ -13,7 +13,7 @@ from pocketrec_export.pipeline import build
 
 FILMS = 1000
 TEXT_DIM = 128
-VOCABULARY = 4600
+VOCABULARY = 4000
 MAX_BYTES = 1_000_000
 
 

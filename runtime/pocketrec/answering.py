@@ -34,7 +34,7 @@ class Answerer:
         manifest = package.manifest
         self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
         self._lexicon = Lexicon(package) if manifest.signals.lexical else None
-        self._ranker = Ranker(package, engine, catalogue, self._tokenizer, self._lexicon)
+        self.ranker = Ranker(package, engine, catalogue, self._tokenizer, self._lexicon)
 
     def answer(self, request: Request, known: History) -> Results:
         """One page of a request."""
@@ -46,7 +46,7 @@ class Answerer:
         if query is not None and query.empty:
             check_k(request.k)
             return Results((), known.unknown, query.truncated)
-        results = self._ranker.rank(
+        results = self.ranker.rank(
             Task(
                 request.verb,
                 known,

@@ -23,7 +23,7 @@ FORMAT = 1
 MAX_MANIFEST_BYTES = 16 << 20
 SPARSE_BLOCK = 16
 """Entries in a block of the neighbours."""
-LEXICAL_BLOCK = 4
+LEXICAL_BLOCK = 2
 """Entries in a block of the words: most words are in one or two items, and blocks of 16 would be empty space."""
 COLUMN_BLOCK = 64
 """Columns of a quantized query that share one scale; the width of a dense table is a multiple of it."""

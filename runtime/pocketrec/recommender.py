@@ -65,7 +65,7 @@ class Recommender:
         self.package = package
         self.engine = engine
         self.catalogue = Catalogue(package)
-        self._answers = Answerer(package, engine, self.catalogue, clock=clock)
+        self.answers = Answerer(package, engine, self.catalogue, clock=clock)
         self._gate = threading.Condition()
         self._running = 0
         self._closed = False
@@ -129,7 +129,7 @@ class Recommender:
         display = Display(diversity, max_per or {}, distinct, min_share or {})
         request = Request("recommend", "", k, filter, exclude, weights, explain, now, display)
         with self._call():
-            return self._answers.answer(request, self._answers.resolve(history, strict, profile=profile, now=now))
+            return self.answers.answer(request, self.answers.resolve(history, strict, profile=profile, now=now))
 
     def search(
         self,
@@ -178,7 +178,7 @@ class Recommender:
         display = Display(diversity, max_per or {}, distinct, min_share or {})
         request = Request("search", text, k, filter, exclude, weights, explain, now, display)
         with self._call():
-            return self._answers.answer(request, self._answers.resolve(history, strict, profile=profile, now=now))
+            return self.answers.answer(request, self.answers.resolve(history, strict, profile=profile, now=now))
 
     def similar(
         self,
@@ -206,11 +206,11 @@ class Recommender:
         with self._call():
             if self.catalogue.index(str(item)) < 0:
                 raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(self.catalogue):,} items")
-            disliked = [] if profile is None else self._answers.disliked(profile, now)
+            disliked = [] if profile is None else self.answers.disliked(profile, now)
             display = Display(diversity, max_per or {}, distinct, min_share or {})
             left_out = (*id_list(exclude), *disliked)
             request = Request("similar", str(item), k, filter, left_out, None, explain, now, display)
-            return self._answers.answer(request, self._answers.resolve([item], True))
+            return self.answers.answer(request, self.answers.resolve([item], True))
 
     def more(self, cursor: str) -> Results:
         """The next page of a list, from ``Results.next`` of the page before; no item comes twice.
@@ -230,7 +230,7 @@ class Recommender:
             UsageError: no cursor, or one of another package.
         """
         with self._call():
-            return self._answers.more(cursor)
+            return self.answers.more(cursor)
 
     def recommend_many(self, histories: Sequence[HistoryLike], **options: Unpack[ListOptions]) -> list[Results]:
         """:meth:`recommend` for each history, in order."""
@@ -274,7 +274,7 @@ class Recommender:
         with self._call():
             if self.package.manifest.encoder is None:
                 raise PackageError("this package holds no text encoder; build it with an items table")
-            return self.engine.encode(self._answers.query(text).tokens)
+            return self.engine.encode(self.answers.query(text).tokens)
 
     # ------------------------------------------------------------- life cycle
 
