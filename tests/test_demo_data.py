@@ -196,7 +196,7 @@ def test_the_demo_ends_with_the_first_exit_code_that_is_not_0(
     assert demo.main() == 1
     printed = capsys.readouterr()
     assert printed.out.count("$ pocketrec") == 2
-    assert "holds no text encoder" in printed.err
+    assert "holds no texts" in printed.err
 
 
 def test_an_interrupted_demo_does_not_say_that_nothing_was_written(
