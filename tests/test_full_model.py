@@ -323,3 +323,29 @@ def test_weak_interactions_are_those_of_train_users_that_are_not_positive() -> N
     value = {(user, item): v for user, item, v in rows}
     expected = [[float(value[u, i] < 4) for i in fold.items] for u in fold.users]
     np.testing.assert_array_equal(weak.toarray(), expected)
+
+
+def test_popularity_fades_only_where_that_is_clearly_better() -> None:
+    """Ten users liked the old items 1,000 days ago, eight the new ones today: who is asked decides."""
+    rows = np.array([[1, 1, 0, 0]] * 10 + [[0, 0, 1, 1]] * 8, np.float32)
+    liked = csr_matrix(rows)
+    days = csr_matrix(
+        (np.where(liked.indices < 2, 1000, 0).astype(np.float32), liked.indices, liked.indptr), liked.shape
+    )
+    for wanted, expected in ((3, True), (1, False)):
+        held = Heldout(
+            users=["a", "b"],
+            history=[np.array([wanted - 1], np.int32)] * 2,
+            targets=[np.array([wanted], np.int32)] * 2,
+            missing=np.zeros(2, np.int32),
+            dropped=0,
+        )
+        tuned = tune.tune(
+            Learning(liked, age=days),
+            eligible=np.ones(4, bool),
+            validation=held,
+            signals=("popularity",),
+            preset=PRESET,
+        )
+        assert (tuned.settings["popularity"]["half_life"] > 0) == expected
+        assert (tuned.stored.popularity[3] > tuned.stored.popularity[1]) == expected

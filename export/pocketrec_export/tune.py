@@ -27,6 +27,10 @@ from pocketrec_export.search import Settings
 TUNE_ITEMS = 10_000
 """Settings of the neighbours are chosen on so many of the most popular items; they are relative to the data's own
 scale, so the whole catalogue takes them over."""
+FADING_GAIN = 0.02
+"""Share by which popularity of late must beat popularity of all time. On six splits by user the best half-life won by
+at most 0.6 % on validation users, and once lost 7 % on test users; on three splits by time it won by 47 % and more,
+and by 8 % and more on test users."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,7 @@ def tune(
         attributes=learning.attributes if "attributes" in signals else None,
     )
     if "popularity" in signals:
-        space = preset.popularity if learning.age is not None else WITHOUT_TIMES
-        prior, settings["popularity"] = finder.find("popularity", space, learning.popularity, beside=FullModel())
-        model = replace(model, popularity=prior)
+        model, settings["popularity"] = _with_popularity(model, learning, finder, preset)
     if "factors" in signals:
         fitted, settings["factors"] = finder.find("factors", preset.factors, learning.factors, beside=FullModel())
         model = replace(model, factors=fitted)
@@ -96,6 +98,19 @@ def tune(
     full = _widest(model, learning, bench, preset, settings, content="content" in signals)
     # Search and similar items need texts even where recommendations do without.
     return Tuned(full, _with_text(stored, learning.text), settings, finder.trials)
+
+
+def _with_popularity(
+    model: FullModel, learning: Learning, finder: Finder, preset: Preset
+) -> tuple[FullModel, Settings]:
+    """The model with popularity of all time, or of late where that is clearly better."""
+    space = preset.popularity if learning.age is not None else WITHOUT_TIMES
+    prior, chosen = finder.find("popularity", space, learning.popularity, beside=FullModel())
+    found = {trial.settings["half_life"]: trial.objective or 0.0 for trial in finder.trials}
+    if chosen["half_life"] and found[chosen["half_life"]] < (1 + FADING_GAIN) * found[0.0]:
+        chosen = {"half_life": 0.0}
+        prior = learning.popularity(chosen)
+    return replace(model, popularity=prior), chosen
 
 
 def _with_neighbours(
