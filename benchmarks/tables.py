@@ -1,16 +1,19 @@
 """The README's tables, from the raw results.
 
-usage: python benchmarks/tables.py [quality|serving|rmse|known_item]
+usage: python benchmarks/tables.py [NAME ...]     print these tables, or all that were measured
+       python benchmarks/tables.py --write        put each into the documents, between <!-- NAME --> and <!-- /NAME -->
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+DOCUMENTS = (HERE.parent / "README.md", HERE.parent / "docs" / "RESULTS.md")
 KEYS = ("ndcg10", "recall20", "ndcg100")
 
 
@@ -118,19 +121,19 @@ def rmse() -> list[str]:
 
 
 def known_item() -> list[str]:
-    """Mean reciprocal rank of the item meant: by words, by meaning, by both; and titles that come first."""
+    """Mean reciprocal rank of the item meant, by each signal and by search; and titles that come first."""
     named = {"slip": "title with a slip", "dropped": "two words dropped", "paraphrase": "category and maker"}
     lines = [
-        "| data | queries | words | meaning | both | both minus the better | title first |",
-        "|---|---|---|---|---|---|---|",
+        "| data | queries | as typed | slips understood | meaning | search | search / better plain one | title first |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in load("known_item")["rows"]:
         for group, mrr in row["mrr"].items():
-            gain, low, high = row["gain"][group]["difference"], *row["gain"][group]["interval"]
+            gain = row["gain"][group]
             title = f"{row['title_first']['without history']:.1%}" if group == "mix" else ""
-            cells = " | ".join(f"{mrr[way]:.4f}" for way in ("words", "meaning", "both"))
+            cells = " | ".join(f"{mrr[way]:.4f}" for way in ("typed", "words", "meaning", "search"))
             label = f"{named.get(group, 'all')}, {row['queries'][group]:,}"
-            lines.append(f"| {row['set']} | {label} | {cells} | {gain:+.4f} ({low:+.4f} to {high:+.4f}) | {title} |")
+            lines.append(f"| {row['set']} | {label} | {cells} | {gain['ratio']:.3f} | {title} |")
     return lines
 
 
@@ -143,11 +146,41 @@ def _mean(values: Any) -> float:
     return float(sum(listed) / len(listed))
 
 
-TABLES = {"quality": quality, "serving": serving, "rmse": rmse, "known_item": known_item}
+TABLES = {
+    "quality": quality,
+    "serving": serving,
+    "rmse": rmse,
+    "known_item": known_item,
+    "time_split": time_split,
+}
+
+
+def written(text: str) -> str:
+    """A document with the tables between its marks made anew; tables that nobody measured are left empty."""
+
+    def table(found: re.Match[str]) -> str:
+        name = found[1]
+        lines = TABLES[name]() if name in measured() else ["Not measured."]
+        return "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
+
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- /\1 -->", table, text, flags=re.DOTALL)
+
+
+def measured() -> list[str]:
+    """Tables with results."""
+    return [name for name in TABLES if (HERE / "results" / f"{name}.json").exists()]
+
+
+def main(arguments: list[str]) -> None:
+    """Print or write."""
+    if arguments == ["--write"]:
+        for path in DOCUMENTS:
+            path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+        return
+    for name in arguments or measured():
+        print(f"{name}: {where(load(name))}\n")
+        print("\n".join(TABLES[name]()) + "\n")
 
 
 if __name__ == "__main__":
-    # Without names: all that were measured.
-    for name in sys.argv[1:] or [name for name in TABLES if (HERE / "results" / f"{name}.json").exists()]:
-        print(f"{name}: {where(load(name))}\n")
-        print("\n".join(TABLES[name]()) + "\n")
+    main(sys.argv[1:])

@@ -117,12 +117,23 @@ def choose(recommender: Recommender, queries: Sequence[KnownItem], *, seed: int)
     return Fusion(weight, share, title, figures if len(queries) else {})
 
 
-def search_signals(recommender: Recommender, text: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def search_signals(
+    recommender: Recommender, text: str, *, guess: bool = True
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """x(i) of the semantic and the lexical signal, float32[I] each, the latter as a share of what the words can say.
 
     Titles count nothing: a query that is one needs no weights.
+
+    Args:
+        recommender: an open package.
+        text: the query.
+        guess: False takes words as they are typed: what a misspelled or unfinished one may mean does not count.
     """
     query = recommender.answers.query(text)
+    if query.matches is not None and not guess:
+        typed = query.matches.weight == 1  # a guess weighs less
+        kept = {name: getattr(query.matches, name)[typed] for name in ("row", "weight", "owner")}
+        query = replace(query, matches=replace(query.matches, **kept))
     everything = np.ones(len(recommender.catalogue), np.bool_)
     nobody = resolve([], recommender.catalogue, max_items=MAX_HISTORY, max_weight=MAX_WEIGHT)
     asked = recommender.answers.ranker.prepare(Task("search", nobody, query, everything, 1), n=len(everything))
