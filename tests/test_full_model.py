@@ -349,3 +349,24 @@ def test_popularity_fades_only_where_that_is_clearly_better() -> None:
         )
         assert (tuned.settings["popularity"]["half_life"] > 0) == expected
         assert (tuned.stored.popularity[3] > tuned.stored.popularity[1]) == expected
+
+
+def test_neighbours_see_attributes_beside_texts(train: csr_matrix, text: NDArray[np.float32]) -> None:
+    table = np.eye(64, dtype=np.float32)[np.arange(ITEMS) % 2]
+    learning = Learning(train, text=text, attributes=table)
+    sides = learning.sides(4.0)
+    assert sides is not None
+    np.testing.assert_allclose(sides @ sides.T, text @ text.T + 4 * table @ table.T, atol=1e-5)
+    assert learning.sides(0.0) is text
+    settings = {**defaults(NEIGHBOURS), "keep": 10}
+    plain, seen = (learning.neighbours({**settings, "attribute_weight": weight}) for weight in (0.0, 4.0))
+    same = (np.arange(ITEMS)[:, None] + np.arange(ITEMS)) % 2 == 0
+
+    def inside(found: csr_matrix) -> float:
+        return float(found.toarray()[same].sum())
+
+    assert inside(seen) > inside(plain)
+    for attributes, expected in ((table, (0.0, 1.0)), (None, (0.0,))):
+        tuned = tuned_on(train, heldout(users=60), text=text, full_text=text, attributes=attributes)
+        tried = {trial.settings["attribute_weight"] for trial in tuned.trials if trial.signal == "neighbours"}
+        assert tried == set(expected)

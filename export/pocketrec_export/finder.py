@@ -96,7 +96,7 @@ class Finder:
     def _about(self, signal: str, beside: FullModel) -> list[Any]:
         """All that an objective depends on besides the settings of the signal."""
         learning = self._learning
-        arrays = [learning.train, learning.weak, learning.text, learning.age]
+        arrays = [learning.train, learning.weak, learning.text, learning.attributes, learning.age]
         arrays += [beside.popularity, beside.text, beside.attributes]
         if beside.factors is not None:
             arrays.append(beside.factors.table)

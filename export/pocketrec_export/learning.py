@@ -74,10 +74,16 @@ class Learning:
             rows = _most_popular(rows, max_items)
         keep, candidates = int(settings["keep"]), int(settings["candidates"])
         options: dict[str, Any] = {name: float(settings[name]) for name in ("l2", "text_weight", "dropout")}
-        options |= {"text": self.text, "min_users": self.min_users}
+        options |= {"text": self.sides(settings["attribute_weight"]), "min_users": self.min_users}
         if candidates:
             return fit_screened(rows, keep=keep, candidates=max(keep, candidates), seed=self.seed, **options)
         return neighbours.prune(neighbours.fit_dense(rows, **options), keep=keep, refit=True)
+
+    def sides(self, attribute_weight: float) -> NDArray[np.float32] | None:
+        """Texts with attributes beside them, float32[I, D + A]: inner products are K_text + weight * K_attributes."""
+        if self.text is None or self.attributes is None or not attribute_weight:
+            return self.text
+        return np.hstack((self.text, np.float32(np.sqrt(attribute_weight)) * self.attributes))
 
     def interactions(self, weak_weight: float) -> csr_matrix:
         """Positives, and what is not positive at a lower weight."""

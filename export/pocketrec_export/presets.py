@@ -26,11 +26,13 @@ NEIGHBOURS: Space = {
     "weak_weight": Setting((0.4, 0.0), low=0.0, high=1.0),
     "l2": Setting((1.0, 0.4, 3.0, 0.2), low=0.1, high=10.0, log=True),
     "text_weight": Setting((0.25,), low=0.02, high=2.0, log=True),
+    "attribute_weight": Setting((0.0, 1.0)),
     "dropout": Setting((0.5,), low=0.0, high=2.0),
     "keep": Setting((100, 50)),
 }
 """Of `Learning.neighbours`. ``weak_weight`` is what an interaction that is not positive (a low rating) counts beside a
-positive 1: it still says that two items are met together. Factors and popularity see positives only. With
+positive 1: it still says that two items are met together. Factors and popularity see positives only.
+``attribute_weight`` is what attributes in common count beside texts alike, ``text_weight`` what both together do. With
 ``candidates`` each target is solved on so many items only (`screening`), with 0 on all (`neighbours.fit_dense`)."""
 
 LARGE_CANDIDATES = 200
@@ -61,18 +63,21 @@ FULL = Preset(trials=40, full_dims=(64, 128, 192))
 PRESETS = {"quick": QUICK, "full": FULL}
 
 
-def possible(space: Space, *, texts: bool, weak: bool, large: bool) -> Space:
+def possible(space: Space, *, texts: bool, attributes: bool, weak: bool, large: bool) -> Space:
     """The neighbours' settings without those that change nothing or cannot be here.
 
     Args:
         space: all of them.
         texts: whether there are any.
+        attributes: whether there are any, and they may take part.
         weak: whether there is anything but positives.
         large: whether the catalogue is too large for a dense solve.
     """
     fixed: dict[str, float | int] = {}
     if not texts:
         fixed["text_weight"] = 0.0
+    if not (texts and attributes):
+        fixed["attribute_weight"] = 0.0
     if not weak:
         fixed["weak_weight"] = 0.0
     if large:

@@ -120,7 +120,13 @@ def _with_neighbours(
     large = learning.warm_items > neighbours.MAX_ITEMS
     table, settings = finder.find(
         "neighbours",
-        possible(preset.neighbours, texts=learning.text is not None, weak=learning.has_weak, large=large),
+        possible(
+            preset.neighbours,
+            texts=learning.text is not None,
+            attributes=model.attributes is not None,
+            weak=learning.has_weak,
+            large=large,
+        ),
         lambda tried: learning.neighbours(tried, max_items=TUNE_ITEMS),
         beside=model,
     )
