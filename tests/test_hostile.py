@@ -385,7 +385,7 @@ def test_any_bytes_anywhere_in_the_frame(good: bytes, patches: list[tuple[float,
 
 
 def test_every_key_is_needed(good: bytes) -> None:
-    optional = {"encoder", "ratings", "signals", "catalogue.attributes", "input.positive", "input.split_sha256"}
+    optional = {"encoder", "ratings", "cold", "signals", "catalogue.attributes", "input.positive", "input.split_sha256"}
 
     def keys(value: dict[str, Any], prefix: str = "") -> list[str]:
         inner = [k for key in value if isinstance(value[key], dict) for k in keys(value[key], f"{prefix}{key}.")]

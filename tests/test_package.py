@@ -180,7 +180,7 @@ def test_order_of_entries(path: Path) -> None:
     assert names[0] == "manifest.json"
     assert names[-2:] == ["golden.json", "MODEL_CARD.md"]
     groups = list(dict.fromkeys(name.split("/")[0] for name in names[1:-2]))
-    signals = ["factors", "neighbours", "text", "attributes", "lexical", "popularity", "boost", "ratings"]
+    signals = ["factors", "neighbours", "text", "attributes", "lexical", "popularity", "boost", "ratings", "cold"]
     assert groups == ["catalogue", *signals, "tokens", "tokenizer"]
 
 
@@ -285,6 +285,7 @@ def test_a_package_may_hold_cf_only(tmp_path: Path) -> None:
     manifest = tiny_manifest() | {
         "encoder": None,
         "ratings": None,
+        "cold": None,
         "blend": {mode: {} for mode in ("recommend", "search", "similar")},
     }
     manifest["catalogue"] |= {"categories": 0, "attributes": []}

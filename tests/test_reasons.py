@@ -74,10 +74,12 @@ def test_reasons_read_like_sentences():
 
 
 def test_every_language_says_everything():
-    kinds = {"item", "word", *PRIORS}
+    kinds = {"item", "interest", "word", *PRIORS}
     for table in LANGUAGES.values():
         assert set(table) == {f"{kind}{sign}" for kind in kinds for sign in "+-"}
-        assert all(("{text}" in phrase) == key.startswith(("item", "word")) for key, phrase in table.items())
+        assert all(
+            ("{text}" in phrase) == key.startswith(("item", "interest", "word")) for key, phrase in table.items()
+        )
 
 
 @pytest.fixture(scope="module", params=["numpy", "onnx"])

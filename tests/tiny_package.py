@@ -55,6 +55,8 @@ def tiny_arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
     arrays["ratings/value"], arrays["ratings/scale"] = quantize_rows(rng.standard_normal((ITEMS, 3)).astype(np.float32))
     arrays["ratings/bias"] = np.array([0.5, 0, -0.5, 0, 0.25], np.float32)
     arrays["ratings/spread"] = np.array([[0.1, 0.2, 0.3], [0, 0.1, -0.1]], np.float32)
+    arrays["cold/center"] = rng.standard_normal((2, DIM)).astype(np.float32)
+    arrays["cold/factors"] = rng.standard_normal((DIM + 1, DIM)).astype(np.float32)
     arrays |= string_table("tokenizer/vocab", VOCAB, lookup=True)
     arrays["tokenizer/class.start"] = np.array([0, ord(" "), ord(" ") + 1], np.uint32)
     arrays["tokenizer/class.value"] = np.array([0, 2, 0], np.uint8)  # a space is a space, all else is kept
@@ -84,6 +86,7 @@ def tiny_manifest() -> dict[str, Any]:
     listed = [{"name": name, "kind": kind} for name, (kind, _) in ATTRIBUTES.items()]
     scale = {"dim": 3, "low": 1.0, "high": 5.0, "mean": 3.5}
     manifest["ratings"] = scale | {"regularization": 0.5, "bias_regularization": 2.0}
+    manifest["cold"] = {"anchors": 4, "near": 2, "power": 4.0, "tokens": 40, "neighbours": 1.0}
     manifest["catalogue"]["attributes"] = [*listed, {"name": "color", "kind": "category", "values": len(COLORS)}]
     return manifest
 

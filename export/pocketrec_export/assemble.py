@@ -31,6 +31,7 @@ from pocketrec.recommender import Recommender
 
 from pocketrec_export.blend import to_manifest
 from pocketrec_export.catalogue_arrays import catalogue_arrays
+from pocketrec_export.cold_device import Placement
 from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
 from pocketrec_export.graphs import encoder_graph, ranker_graph
 from pocketrec_export.lexical import lexical_arrays, lexical_budget, lexical_settings
@@ -88,6 +89,7 @@ def assemble(
     about: Mapping[str, Any],
     search: bool = True,
     ratings: RatingTables | None = None,
+    placement: Placement | None = None,
 ) -> Parts:
     """The parts of a package, without metrics and golden cases.
 
@@ -101,6 +103,7 @@ def assemble(
         about: the manifest's ``input``, ``data`` and ``seed``.
         search: whether the words of titles and texts can be searched.
         ratings: what predicts ratings of the items, None for a package without.
+        placement: what places new texts among the items, None for a package without.
     """
     words = lexical_arrays(items, budget=lexical_budget(len(items))) if search else {}
     blend = _blends(model, semantic=student is not None, lexical=bool(words))
@@ -145,6 +148,10 @@ def assemble(
         }
     if ratings is not None:
         arrays |= {f"ratings/{name}": getattr(ratings, name) for name in ("value", "scale", "bias", "spread")}
+    if placement is not None:
+        arrays |= {
+            name: array for name, array in placement.arrays.items() if name != "cold/factors" or "factors" in signals
+        }
     graphs: dict[str, Any] = {"ranker": "graphs/ranker.onnx", "encoder": None, "min_onnxruntime": MIN_ONNXRUNTIME}
     files = {"graphs/ranker.onnx": ("graph", ranker_graph(signals, arrays=arrays))}
     if encoder is not None:
@@ -160,6 +167,7 @@ def assemble(
         "blend": blend,
         "encoder": encoder,
         "ratings": None if ratings is None else asdict(ratings.settings),
+        "cold": None if placement is None else dict(placement.info),
         "graphs": {"onnx": graphs},
         "metrics": {},
         **about,

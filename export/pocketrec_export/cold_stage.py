@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from pocketrec_export.cold import ColdSettings, Kernel, anchor_rows, choose, cold_rows, with_cold_items
+from pocketrec_export.cold import MAX_ANCHORS, ColdSettings, Kernel, anchor_rows, choose, cold_rows, with_cold_items
+from pocketrec_export.cold_device import Placement, placement
 from pocketrec_export.dataset import Dataset
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.progress import Run
 from pocketrec_export.read import Items
 from pocketrec_export.texts import Texts
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What the stage leaves.
+
+    Attributes:
+        model: with estimates for cold items.
+        settings: for them; None without texts.
+        placement: for items that will be added on the device; None without texts or warm items.
+    """
+
+    model: FullModel
+    settings: ColdSettings | None = None
+    placement: Placement | None = None
 
 
 def estimate_cold(
@@ -19,19 +37,19 @@ def estimate_cold(
     texts: Texts | None,
     table: Items | None,
     settings: ColdSettings | None = None,
-) -> tuple[FullModel, ColdSettings | None]:
-    """The model with estimates for items that have a text and that nobody has chosen, and the settings for them.
+) -> Estimated:
+    """Estimates for items that have a text and that nobody has chosen, now and on the device.
 
     Args:
         run: tells the progress.
         model: as the package stores it, with its blend.
-        dataset: its train items are warm; its validation users choose the settings.
+        dataset: its train items, which come first, are warm; its validation users choose the settings.
         texts: by the teacher; without them nothing can be estimated.
         table: the words of the items.
         settings: as they were chosen before, or None.
     """
     if texts is None or table is None:
-        return model, settings
+        return Estimated(model, settings)
     warm = dataset.train_items
     cold, anchors = cold_rows(model, warm), anchor_rows(model, warm)
     said = table.select(dataset.items).encoder_text()
@@ -40,4 +58,6 @@ def estimate_cold(
         with run.stage("choosing how to estimate cold items"):
             settings = choose(model, kernel, anchors=anchors, validation=dataset.validation, seed=run.seed)
     with run.stage(f"estimating {len(cold):,} cold items"):
-        return with_cold_items(model, kernel, cold=cold, anchors=anchors, settings=settings), settings
+        filled = with_cold_items(model, kernel, cold=cold, anchors=anchors, settings=settings)
+    first = min(int(warm.sum()), MAX_ANCHORS)
+    return Estimated(filled, settings, placement(model, texts.student, said, anchors=first, settings=settings))

@@ -19,7 +19,8 @@ from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
 from pocketrec_export.attribute_vectors import attribute_vectors
 from pocketrec_export.cold import ColdSettings
-from pocketrec_export.cold_stage import estimate_cold
+from pocketrec_export.cold_device import Placement
+from pocketrec_export.cold_stage import Estimated, estimate_cold
 from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.evaluate import compare, tuned_baselines
 from pocketrec_export.evaluate import save_full as save_model
@@ -171,8 +172,7 @@ def build(
             budget = PRESETS[preset] if trials is None else replace(PRESETS[preset], trials=trials)
             learning = _learning(run, events, dataset, table, texts)
             fitted = _fit(run, dataset, learning, budget, signals or SIGNALS, None if cache is None else Path(cache))
-            stored, cold = estimate_cold(run, fitted.stored, dataset, texts, table)
-            fitted = replace(fitted, stored=stored, cold=cold)
+            fitted = fitted.with_cold(estimate_cold(run, fitted.stored, dataset, texts, table))
         else:
             assert table is not None  # `check_arguments` has refused neither
             assert texts is not None
@@ -194,7 +194,14 @@ def build(
             items = known()
             tables = None if rated is None else rated.tables(fitted.items)
             return assemble(
-                fitted.stored, items=items, student=student, teacher=of, name=title, about=about, ratings=tables
+                fitted.stored,
+                items=items,
+                student=student,
+                teacher=of,
+                name=title,
+                about=about,
+                ratings=tables,
+                placement=fitted.placement,
             )
 
         comparison = measured_on = None
@@ -212,8 +219,8 @@ def build(
                 dataset = make_dataset(events, None, catalogue=table.ids if table else [])
                 assert fitted.tuned is not None
                 tuned = refit(_learning(run, events, dataset, table, texts), fitted.tuned)
-                stored, cold = estimate_cold(run, tuned.stored, dataset, texts, table, fitted.cold)
-                fitted = _boosted(_Fitted(dataset.items, tuned.full, stored, tuned, cold), table)
+                cold = estimate_cold(run, tuned.stored, dataset, texts, table, fitted.cold)
+                fitted = _boosted(_Fitted(dataset.items, tuned.full, tuned.stored, tuned).with_cold(cold), table)
         fidelity = None if texts is None else texts.student.fidelity
         with run.stage("weighing words and meaning on queries from the catalogue"):
             searchable = fused(parts(), known(), seed=seed)
@@ -272,6 +279,7 @@ class _Fitted:
         stored: what the package stores, still in float32: pruned neighbours, projected texts, its own blend.
         tuned: how they were chosen, None without interactions.
         cold: how items that nobody has chosen are estimated, once that is decided.
+        placement: what places new texts among the items, where there are texts.
     """
 
     items: list[str]
@@ -279,6 +287,11 @@ class _Fitted:
     stored: FullModel
     tuned: Tuned | None = None
     cold: ColdSettings | None = None
+    placement: Placement | None = None
+
+    def with_cold(self, estimated: Estimated) -> _Fitted:
+        """The same with cold items estimated."""
+        return replace(self, stored=estimated.model, cold=estimated.settings, placement=estimated.placement)
 
     @property
     def settings(self) -> dict[str, Any]:

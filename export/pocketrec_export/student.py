@@ -153,14 +153,25 @@ def distill(
     return Student(tokens, vocabulary, projection, losses, alike)
 
 
-def encode(tokens: NDArray[np.float32], vocabulary: Sequence[str], texts: Sequence[str]) -> NDArray[np.float32]:
-    """Unit vectors float32[N, D] of texts by a token table float32[T, D]; zero where a text has no token."""
-    return unit_rows(np.asarray(bag_of_pieces(vocabulary, texts) @ tokens, np.float32))
+def encode(
+    tokens: NDArray[np.float32], vocabulary: Sequence[str], texts: Sequence[str], *, limit: int = MAX_TOKENS
+) -> NDArray[np.float32]:
+    """Unit vectors float32[N, D] of texts by a token table float32[T, D]; zero where a text has no token.
+
+    Args:
+        tokens: one row a piece.
+        vocabulary: the T pieces.
+        texts: N texts.
+        limit: pieces of a text that are read, from its start.
+    """
+    return unit_rows(np.asarray(bag_of_pieces(vocabulary, texts, limit=limit) @ tokens, np.float32))
 
 
-def bag_of_pieces(vocabulary: Sequence[str], texts: Sequence[str]) -> sparse.csr_array[np.float32]:
+def bag_of_pieces(
+    vocabulary: Sequence[str], texts: Sequence[str], *, limit: int = MAX_TOKENS
+) -> sparse.csr_array[np.float32]:
     """Counts of pieces float32[N, T], in the texts' token order (a piece may have several entries)."""
-    ids = [row[:MAX_TOKENS] for row in tokenize_all(hf_tokenizer(vocabulary), texts)]
+    ids = [row[:limit] for row in tokenize_all(hf_tokenizer(vocabulary), texts)]
     ends = np.cumsum([0] + [len(row) for row in ids])
     flat = np.array([index for row in ids for index in row], np.int32)
     return sparse.csr_array((np.ones(len(flat), np.float32), flat, ends), shape=(len(ids), len(vocabulary)))

@@ -41,6 +41,7 @@ ARRAY_ORDER = (
     "popularity/",
     "boost/",
     "ratings/",
+    "cold/",
     "tokens/",
     "tokenizer/",
 )

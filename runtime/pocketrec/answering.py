@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketrec.additions import Additions
 from pocketrec.catalogue import Catalogue
 from pocketrec.engine import Engine
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.filters import Filter
 from pocketrec.history import NOTHING_KNOWN, History, HistoryLike, ItemId, resolve
 from pocketrec.lexicon import Lexicon
+from pocketrec.likeness import WordLikeness
+from pocketrec.overlay import OverlayBuilder
 from pocketrec.package import Package
 from pocketrec.pages import Request, read_cursor, write_cursor
+from pocketrec.placing import Placer
 from pocketrec.profile import Profile
 from pocketrec.ranking import Query, Ranker, Task, check_k
 from pocketrec.results import Results
+from pocketrec.stand_ins import stand_in
+from pocketrec.view import View
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
 
 Clock = Callable[[], float]
@@ -27,7 +34,9 @@ Clock = Callable[[], float]
 class Answerer:
     """Answers requests. Holds no state of a call, so that threads may share it."""
 
-    def __init__(self, package: Package, engine: Engine, catalogue: Catalogue, *, clock: Clock | None) -> None:
+    def __init__(
+        self, package: Package, engine: Engine, catalogue: Catalogue, *, clock: Clock | None, overlay: Path | None
+    ) -> None:
         self._package = package
         self._catalogue = catalogue
         self._clock = clock
@@ -35,87 +44,109 @@ class Answerer:
         self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
         self._lexicon = Lexicon(package) if manifest.signals.lexical else None
         self.ranker = Ranker(package, engine, catalogue, self._tokenizer, self._lexicon)
+        self._placer = None
+        if self._tokenizer is not None and package.has("text/value"):
+            words = WordLikeness(package) if manifest.signals.lexical else None
+            self._placer = Placer(package, engine, self._tokenizer, words)
+        builder = None if self._placer is None else OverlayBuilder(package, self._placer)
+        self.additions = Additions(package, catalogue, builder, overlay)
 
-    def answer(self, request: Request, known: History) -> Results:
-        """One page of a request."""
+    def answer(self, request: Request, known: History, view: View) -> Results:
+        """One page of a request, of the items that ``known`` was resolved in."""
         if self._catalogue.timed:
             request = replace(request, now=self._time(request.now))
         query = self.query(request.subject) if request.verb == "search" else None
         exclude = (*id_list(request.exclude), *request.shown)
-        mask = self._mask(request.filter, exclude, request.now, seen=None if query else known.seen)
+        mask = self._mask(view, request.filter, exclude, request.now, seen=None if query else known.seen)
         if query is not None and query.empty:
             check_k(request.k)
             return Results((), known.unknown, query.truncated)
         results = self.ranker.rank(
             Task(
                 request.verb,
-                known,
+                self._standing_in(known, view),
                 query,
                 mask,
                 request.k,
                 request.weights,
                 request.explain,
                 request.display,
-                np.array([self._catalogue.index(item) for item in request.shown], np.int64),
+                np.array([view.index(item) for item in request.shown], np.int64),
+                view,
             )
         )
         if not results or len(results) < request.k:
             return results
-        return replace(results, _next=lambda: self._cursor(request, known, results))
+        return replace(results, _next=lambda: self._cursor(request, known, results, view))
 
-    def more(self, cursor: str) -> Results:
+    def more(self, cursor: str, view: View) -> Results:
         """The page after the one that gave the cursor."""
         state, history, request = read_cursor(cursor)
-        if state != self.state():
+        if state != self._state(view):
             raise UsageError("this page is of another package, or items were added since; start again from the first")
-        return self.answer(request, self.resolve(history, False))
+        return self.answer(request, self.resolve(view, history, False), view)
 
-    def _cursor(self, request: Request, known: History, results: Results) -> str:
-        history = list(zip(map(self._catalogue.id, known.index.tolist()), known.weight.tolist(), strict=True))
+    def _cursor(self, request: Request, known: History, results: Results, view: View) -> str:
+        history = list(zip(map(view.id, known.index.tolist()), known.weight.tolist(), strict=True))
         ranked = set(known.index.tolist())
-        history += [(self._catalogue.id(index), 0.0) for index in known.seen.tolist() if index not in ranked]
+        history += [(view.id(index), 0.0) for index in known.seen.tolist() if index not in ranked]
         shown = (*request.shown, *(item.item for item in results))
-        return write_cursor(self.state(), history, replace(request, shown=shown))
+        return write_cursor(self._state(view), history, replace(request, shown=shown))
 
     def _time(self, now: float | None) -> float | None:
         return self._clock() if now is None and self._clock is not None else now
 
-    def state(self) -> str:
+    def _state(self, view: View) -> str:
         """What a cursor goes with."""
-        return self._package.id[:32]
+        added = "" if view.overlay is None else f"+{view.overlay.checksum:08x}"
+        return self._package.id[:32] + added
 
-    def disliked(self, profile: Profile, now: float | None) -> list[str]:
+    def _standing_in(self, known: History, view: View) -> History:
+        """The history in items that the engine knows."""
+        limits = self._package.manifest.history
+        return stand_in(
+            known, own=view.own, overlay=view.overlay, max_items=limits.max_items, max_weight=limits.max_weight
+        )
+
+    def disliked(self, view: View, profile: Profile, now: float | None) -> list[str]:
         """Ids of the items that weigh less than nothing."""
-        opinion = profile.known(self._catalogue, now=self._time(now))
-        return [self._catalogue.id(i) for i in opinion.index[(opinion.index >= 0) & (opinion.weight < 0)].tolist()]
+        opinion = profile.known(view, now=self._time(now))
+        return [view.id(i) for i in opinion.index[(opinion.index >= 0) & (opinion.weight < 0)].tolist()]
 
     def resolve(
-        self, history: HistoryLike, strict: bool, *, profile: Profile | None = None, now: float | None = None
+        self,
+        view: View,
+        history: HistoryLike,
+        strict: bool,
+        *,
+        profile: Profile | None = None,
+        now: float | None = None,
     ) -> History:
         """What is known of the user."""
         limits = self._package.manifest.history
         return resolve(
             history,
-            self._catalogue,
+            view,
             max_items=limits.max_items,
             max_weight=limits.max_weight,
             strict=strict,
-            known=NOTHING_KNOWN if profile is None else profile.known(self._catalogue, now=self._time(now)),
+            known=NOTHING_KNOWN if profile is None else profile.known(view, now=self._time(now)),
         )
 
     def _mask(
         self,
+        view: View,
         filter: Filter | None,
         exclude: Sequence[str],
         now: float | None,
         *,
         seen: NDArray[np.int64] | None = None,
     ) -> NDArray[np.bool_]:
-        mask = self._catalogue.eligible(filter, now=now)
+        mask = view.eligible(filter, now=now)
         if seen is not None:
             mask[seen] = False
         for item in exclude:
-            index = self._catalogue.index(item)
+            index = view.index(item)
             if index >= 0:
                 mask[index] = False
         return mask

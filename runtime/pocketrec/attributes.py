@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pocketrec.errors import UsageError
 from pocketrec.layout import NO_BOOLEAN, NO_TIME
 from pocketrec.manifest import AttributeInfo
-from pocketrec.package import Package
 from pocketrec.times import as_text, period
 
 Mask = NDArray[np.bool_]
@@ -25,6 +24,35 @@ Value = str | float | bool | list[str] | None
 
 ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 """What the signs of `filters` mean, apart from being equal."""
+
+
+class Names(Protocol):
+    """Texts by row, and rows by text."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> str: ...
+
+    def find(self, key: str) -> int:
+        """The row of a text, or -1."""
+        ...
+
+
+class Columns(Protocol):
+    """Where the columns of a catalogue come from: a package, or items that were added to it."""
+
+    @property
+    def attributes(self) -> tuple[AttributeInfo, ...]:
+        """The attributes, in order."""
+        ...
+
+    def strings(self, prefix: str) -> Names:
+        """A column of texts."""
+        ...
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A column of numbers."""
+        ...
 
 
 class Column(Protocol):
@@ -54,11 +82,11 @@ class Column(Protocol):
 class Categories:
     """A set of names for each item, which have no order."""
 
-    def __init__(self, package: Package, info: AttributeInfo) -> None:
+    def __init__(self, columns: Columns, info: AttributeInfo) -> None:
         self._info = info
-        self._names = package.strings(f"{info.prefix}_name")
-        self._start = package.array(f"{info.prefix}.start")
-        self._index = package.array(f"{info.prefix}.index")
+        self._names = columns.strings(f"{info.prefix}_name")
+        self._start = columns.array(f"{info.prefix}.start")
+        self._index = columns.array(f"{info.prefix}.index")
 
     def value(self, index: int) -> list[str]:
         """The names of one item, in the order of the package."""
@@ -85,9 +113,9 @@ class Categories:
 class Numbers:
     """One number for each item, NaN where there is none; compared in the precision in which they are stored."""
 
-    def __init__(self, package: Package, info: AttributeInfo) -> None:
+    def __init__(self, columns: Columns, info: AttributeInfo) -> None:
         self._info = info
-        self._value = package.array(f"{info.prefix}.value")
+        self._value = columns.array(f"{info.prefix}.value")
 
     def value(self, index: int) -> float | None:
         """The value of one item, None where it has none."""
@@ -123,9 +151,9 @@ class Booleans:
 
     _WORDS: Mapping[str, int] = {"true": 1, "yes": 1, "1": 1, "false": 0, "no": 0, "0": 0}
 
-    def __init__(self, package: Package, info: AttributeInfo) -> None:
+    def __init__(self, columns: Columns, info: AttributeInfo) -> None:
         self._info = info
-        self._value = package.array(f"{info.prefix}.value")
+        self._value = columns.array(f"{info.prefix}.value")
 
     def value(self, index: int) -> bool | None:
         """The value of one item, None where it has none."""
@@ -150,9 +178,9 @@ class Booleans:
 class Dates:
     """Seconds since 1970 UTC for each item; a wanted year, month or day stands for all of its seconds."""
 
-    def __init__(self, package: Package, info: AttributeInfo) -> None:
+    def __init__(self, columns: Columns, info: AttributeInfo) -> None:
         self._info = info
-        self._value = package.array(f"{info.prefix}.value")
+        self._value = columns.array(f"{info.prefix}.value")
 
     def value(self, index: int) -> str | None:
         """The value of one item, None where it has none."""
@@ -195,7 +223,7 @@ class Dates:
             raise UsageError(f"filter {self._info.name!r}: {error}") from None
 
 
-COLUMNS: Mapping[str, Callable[[Package, AttributeInfo], Column]] = {
+COLUMNS: Mapping[str, Callable[[Columns, AttributeInfo], Column]] = {
     "category": Categories,
     "number": Numbers,
     "boolean": Booleans,

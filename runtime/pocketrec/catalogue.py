@@ -7,27 +7,26 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketrec.attributes import COLUMNS, Column, Dates, Value
+from pocketrec.attributes import COLUMNS, Column, Columns, Dates, Value
 from pocketrec.errors import UsageError
 from pocketrec.filters import Condition, Filter, conditions
 from pocketrec.manifest import EXPIRES, PUBLISHED
-from pocketrec.package import Package
 from pocketrec.times import LARGEST_TIME
 
 
 class Catalogue:
-    """Names and attributes of the I items of a package; an item's index is its row in every table.
+    """Names and attributes of I items, of a package or added to it; an item's index is its row in every table.
 
     Attributes:
         attributes: name -> kind of each attribute, in the order of the package.
         timed: whether items may be not yet published or expired, so that it matters what time it is.
     """
 
-    def __init__(self, package: Package) -> None:
-        self._package = package
-        self._ids = package.strings("catalogue/id")
-        self._titles = package.strings("catalogue/title")
-        self._infos = {info.name: info for info in package.manifest.catalogue.attributes}
+    def __init__(self, columns: Columns) -> None:
+        self._source = columns
+        self._ids = columns.strings("catalogue/id")
+        self._titles = columns.strings("catalogue/title")
+        self._infos = {info.name: info for info in columns.attributes}
         self._columns: dict[str, Column] = {}
         self.attributes = {name: info.kind for name, info in self._infos.items()}
         self.timed = PUBLISHED in self._infos or EXPIRES in self._infos
@@ -114,5 +113,5 @@ class Catalogue:
                 known = ", ".join(f"{name} ({kind})" for name, kind in self.attributes.items()) or "none"
                 raise UsageError(f"cannot filter by {name!r}; this package has: {known}")
             info = self._infos[name]
-            column = self._columns[name] = COLUMNS[info.kind](self._package, info)
+            column = self._columns[name] = COLUMNS[info.kind](self._source, info)
         return column

@@ -10,18 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec.errors import UsageError
 
-if TYPE_CHECKING:
-    from pocketrec.catalogue import Catalogue
-
 ItemId: TypeAlias = str | int
 HistoryLike: TypeAlias = Sequence[ItemId | tuple[ItemId, float]] | Mapping[ItemId, float]
+
+
+class Lookup(Protocol):
+    """Where ids are looked up."""
+
+    def index(self, id: str) -> int:
+        """The index of an item, or -1."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class History:
         seen: int64 [K], every known item, also one whose weight is zero or that was cut: it is not recommended.
         unknown: ids that the catalogue does not hold, in order of appearance.
         truncated: whether items or neighbour blocks were left out to stay within the package's budget.
+        cause: int64 [H], what each item stands for: an item, or -1 - p for phrase p; None: for itself.
+        phrases: what the user said in words.
     """
 
     index: NDArray[np.int64]
@@ -41,6 +48,8 @@ class History:
     seen: NDArray[np.int64]
     unknown: tuple[str, ...] = ()
     truncated: bool = False
+    cause: NDArray[np.int64] | None = None
+    phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ NOTHING_KNOWN = Known(np.empty(0, np.int64), np.empty(0))
 
 def resolve(
     history: HistoryLike,
-    catalogue: Catalogue,
+    catalogue: Lookup,
     *,
     max_items: int,
     max_weight: float,
@@ -100,7 +109,7 @@ def resolve(
     kept = np.flatnonzero(weight32)
     truncated = len(kept) > max_items
     if truncated:
-        kept = kept[_strongest(np.abs(weight32[kept]), max_items)]
+        kept = kept[strongest(np.abs(weight32[kept]), max_items)]
     return History(index=seen[kept], weight=weight32[kept], seen=seen, unknown=tuple(unknown), truncated=truncated)
 
 
@@ -116,7 +125,7 @@ def _added(known: Known, summed: dict[int, float]) -> tuple[NDArray[np.int64], N
     return np.concatenate((index, new[0])), np.concatenate((total, new[1]))
 
 
-def _strongest(size: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+def strongest(size: NDArray[np.float32], n: int) -> NDArray[np.int64]:
     """Ascending places of the n largest; of equal ones the later."""
     border = np.partition(size, len(size) - n)[len(size) - n]
     above = np.flatnonzero(size > border)

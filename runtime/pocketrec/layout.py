@@ -106,6 +106,11 @@ GROUPS = (
             "ratings/spread": Rule(("float32",), ("2", "R"), ("spread", "")),
         },
     ),
+    Group(lambda m: m.cold is not None, {"cold/center": Rule(("float32",), ("2", "D"), ("prior", ""))}),
+    Group(
+        lambda m: m.cold is not None and "factors" in m.signals,
+        {"cold/factors": Rule(("float32",), ("D+1", "d"), ("prior", ""))},
+    ),
     Group(
         lambda m: m.encoder is not None,
         _dense("tokens", "T", "D") | _strings("tokenizer/vocab", "T", lookup=True),
@@ -198,6 +203,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
         lengths["R"] = manifest.ratings.dim
     if signals.semantic and not encoder:
         raise PackageError("manifest: signals.semantic needs an encoder")
+    if manifest.cold and not (encoder and (signals.content or signals.semantic)):
+        raise PackageError("manifest: cold needs an encoder and texts of the items")
     text = {"signals.content": signals.content, "signals.semantic": signals.semantic, "encoder": encoder}
     for key, part in text.items():
         if part and part.dim != lengths.setdefault("D", part.dim):

@@ -38,6 +38,7 @@ class Matches:
         weight: float32 [R], 1, or less for a word that was guessed.
         owner: int64 [R], the position in ``words`` that a row stands for.
         size: sum over the words of the largest impact that each can have; 1 where none has a row.
+        title: the query as the words of a title.
         title_index: int64 [E], items whose title the query is.
         title_grade: float32 [E], 1, or less if only an article differs.
         truncated: whether words were left out.
@@ -48,6 +49,7 @@ class Matches:
     weight: NDArray[np.float32]
     owner: NDArray[np.int64]
     size: float
+    title: tuple[str, ...]
     title_index: NDArray[np.int64]
     title_grade: NDArray[np.float32]
     truncated: bool
@@ -114,13 +116,15 @@ class Lexicon:
         rows, weights, owners = row_.astype(np.int64), weight_.astype(np.float32), owner_.astype(np.int64)
         largest = np.zeros(len(words), np.float32)
         np.maximum.at(largest, owners, weights * (LARGEST_CODE * self._scale[rows]))
-        title_index, title_grade = self._titled(spelling(text, self._analyzer.words))
+        form = spelling(text, self._analyzer.words)
+        title_index, title_grade = self._titled(form)
         return Matches(
             words=tuple(words),
             row=rows,
             weight=weights,
             owner=owners,
             size=float(largest.sum()) or 1.0,
+            title=tuple(form),
             title_index=title_index,
             title_grade=title_grade,
             truncated=len(every) > len(words),

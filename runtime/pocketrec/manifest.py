@@ -18,6 +18,7 @@ from pocketrec.analyzer import ANALYZER
 from pocketrec.archive import MAX_ENTRIES, check_name
 from pocketrec.checked_json import LARGEST_INTEGER, JsonObject, load_object
 from pocketrec.errors import PackageError
+from pocketrec.placing import ColdInfo
 
 FORMAT = 1
 MAX_MANIFEST_BYTES = 16 << 20
@@ -250,6 +251,7 @@ class Manifest:
     blend: Mapping[str, Mapping[str, BlendTerm]]
     encoder: Encoder | None
     ratings: RatingSettings | None
+    cold: ColdInfo | None
     graphs: Graphs
     input: InputInfo
     metrics: Mapping[str, Any]
@@ -281,6 +283,7 @@ def parse_manifest(data: bytes) -> Manifest:
         blend=MappingProxyType({mode: _blend(blend.object(mode), signals) for mode in MODES}),
         encoder=None if encoder is None else _encoder(encoder),
         ratings=None if ratings is None else _ratings(ratings),
+        cold=_cold(top),
         graphs=_graphs(top.object("graphs")),
         input=_input(top.object("input")),
         metrics=MappingProxyType(top.object("metrics").value),
@@ -405,6 +408,16 @@ def _encoder(o: JsonObject) -> Encoder:
         teacher_sha256=o.text("teacher_sha256"),
         fingerprint=o.sha256("fingerprint"),
     )
+
+
+def _cold(top: JsonObject) -> ColdInfo | None:
+    cold = top.object_or_none("cold")
+    if cold is None:
+        return None
+    info = ColdInfo.read(cold)
+    if info.anchors > top.object("catalogue").integer("items", 1):
+        cold.fail("anchors", "at most the number of items")
+    return info
 
 
 def _ratings(o: JsonObject) -> RatingSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from importlib.resources import files
+from pathlib import Path
 
 from pocketrec.answering import Clock
 from pocketrec.engine import open_engine
@@ -20,6 +21,7 @@ def open_package(
     verify: Verify = "full",
     threads: int = 1,
     clock: Clock | None = time.time,
+    overlay: str | os.PathLike[str] | None = None,
 ) -> Recommender:
     """Open a package and make it ready to answer.
 
@@ -30,14 +32,18 @@ def open_package(
         threads: threads of one call inside the engine.
         clock: what time it is, in seconds since 1970, for calls that do not say; it is asked only where items may be
             unpublished or expired. None: then these are in the results, too.
+        overlay: the file that keeps the items of :meth:`Recommender.add_items`; made by the first. None keeps them
+            until the package is closed.
 
     Raises:
+        DataError: the overlay is damaged or cannot be read.
         PackageError: the file is missing, damaged, hostile or of a newer format.
         EngineError: the engine asked for is not installed or is too old.
     """
     package = Package.open(path, verify=verify)
     try:
-        return Recommender(package, open_engine(package, engine, threads=threads), clock=clock)
+        kept = None if overlay is None else Path(overlay)
+        return Recommender(package, open_engine(package, engine, threads=threads), clock=clock, overlay=kept)
     except BaseException:
         package.close()
         raise

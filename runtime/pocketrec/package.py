@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pocketrec.archive import ArchiveEntry, read_archive
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.layout import check_shapes, check_values, rules_of
-from pocketrec.manifest import ITEM_SIZE, MAX_MANIFEST_BYTES, Entry, Manifest, parse_manifest
+from pocketrec.manifest import ITEM_SIZE, MAX_MANIFEST_BYTES, AttributeInfo, Entry, Manifest, parse_manifest
 from pocketrec.strings import StringTable
 
 Verify = Literal["full", "lazy"]
@@ -81,6 +81,11 @@ class Package:
             raise UsageError(f"a package is opened by its path or its bytes; got {type(source).__name__}")
         path = os.fspath(source)
         return cls(memoryview(_map(path)), where=path, verify=verify)
+
+    @property
+    def attributes(self) -> tuple[AttributeInfo, ...]:
+        """The typed columns of the catalogue."""
+        return self.manifest.catalogue.attributes
 
     @property
     def text_dim(self) -> int:

@@ -16,6 +16,8 @@ Phrases = Mapping[str, str]
 ENGLISH: Phrases = {
     "item+": "because of {text}",
     "item-": "despite {text}",
+    "interest+": "because you like {text}",
+    "interest-": "although you like {text}",
     "word+": 'because of "{text}"',
     "word-": 'despite "{text}"',
     "popularity+": "popular",
@@ -26,6 +28,8 @@ ENGLISH: Phrases = {
 CHINESE: Phrases = {
     "item+": "因为《{text}》",
     "item-": "尽管有《{text}》",
+    "interest+": "因为你喜欢“{text}”",
+    "interest-": "尽管你喜欢“{text}”",
     "word+": "因为“{text}”",
     "word-": "尽管有“{text}”",
     "popularity+": "热门",

@@ -21,7 +21,7 @@ from pocketrec.event_log import Event, EventLog
 from pocketrec.history import ItemId, Known
 
 if TYPE_CHECKING:
-    from pocketrec.catalogue import Catalogue
+    from pocketrec.history import Lookup
 
 WEIGHTS: Mapping[str, float] = {
     "view": 0.5,
@@ -74,7 +74,7 @@ class _Totals:
         self._weights = weights
         self._place: dict[str, int] = {}
         self._position, self._weight, self._when = array("q"), array("d"), array("d")
-        self._found: tuple[weakref.ref[Catalogue], NDArray[np.int64]] | None = None
+        self._found: tuple[weakref.ref[Lookup], NDArray[np.int64]] | None = None
         for event in events:
             self.append(event)
 
@@ -98,7 +98,7 @@ class _Totals:
             half_life_days=half_life_days,
         )
 
-    def index(self, catalogue: Catalogue) -> NDArray[np.int64]:
+    def index(self, catalogue: Lookup) -> NDArray[np.int64]:
         """int64 [items]: positions in a catalogue, -1 where it lacks the id; each id is looked up once."""
         held = self._found
         before = held[1] if held is not None and held[0]() is catalogue else np.empty(0, np.int64)
@@ -236,7 +236,7 @@ class Profile:
         with self._gate:
             return list(zip(self._totals.ids, self._totals.at(_clock(now), self.half_life_days).tolist(), strict=True))
 
-    def known(self, catalogue: Catalogue, *, now: float | None = None) -> Known:
+    def known(self, catalogue: Lookup, *, now: float | None = None) -> Known:
         """:meth:`history` as the ranker reads it."""
         with self._gate:
             totals = self._totals

@@ -15,6 +15,7 @@ from pocketrec.explain import Explainer
 from pocketrec.history import NO_BLOCKS, Blocks, History, gather_blocks
 from pocketrec.lexicon import Lexicon, Matches, WordInput
 from pocketrec.manifest import HISTORY_SIGNALS
+from pocketrec.overlay_ranking import best_added, merged
 from pocketrec.package import Package
 from pocketrec.rerank import (
     MAX_K,
@@ -29,6 +30,7 @@ from pocketrec.rerank import (
     unit,
 )
 from pocketrec.results import Reason, Recommendation, Results
+from pocketrec.view import View
 from pocketrec.wordpiece import WordPiece
 
 SMALLEST_HISTORY = 1e-30
@@ -64,12 +66,13 @@ class Task:
         mode: ``"recommend"``, ``"search"`` or ``"similar"``: which blend of the package counts.
         history: what is known of the user.
         query: the text searched for, or None.
-        mask: bool [I], what may be in the list.
+        mask: bool [I + N], what may be in the list.
         k: how many.
         weights: signal -> weight, in place of the package's own.
         explain: also work out the reasons.
         display: what the list should look like.
         before: int64 [B], what earlier pages showed, in order; not in ``mask``.
+        view: the items that indices mean, the I of the package and N added ones; None: those of the package alone.
     """
 
     mode: str
@@ -81,6 +84,7 @@ class Task:
     explain: bool = False
     display: Display = PLAIN
     before: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    view: View | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Call:
 
     Attributes:
         task: what was asked for.
+        view: the items that indices mean.
         blocks: neighbour blocks of the history.
         vector: float32 [Q, D], Q 0 or 1: the query.
         words: lexical blocks and titles of the query.
@@ -98,6 +103,7 @@ class Call:
     """
 
     task: Task
+    view: View
     blocks: Blocks
     vector: NDArray[np.float32]
     words: WordInput
@@ -120,9 +126,9 @@ class Ranker:
         self._package = package
         self._lexicon = lexicon
         self._engine = engine
-        self._catalogue = catalogue
+        self._own = View(package, catalogue)
         self._signals = package.manifest.signals.names
-        self._explainer = Explainer(package, catalogue, tokenizer)
+        self._explainer = Explainer(package, tokenizer)
 
     def rank(self, task: Task) -> Results:
         """The items to show: prepare, pool, arrange, present. min(k, eligible) of them unless constraints allow fewer.
@@ -140,7 +146,7 @@ class Ranker:
 
     def _prepare(self, task: Task) -> Call:
         """What the engine needs to know besides n."""
-        history, query = task.history, task.query
+        history, query, view = task.history, task.query, task.view or self._own
         weights = self._weights(task)
         blocks = self._blocks(history)
         vector = np.zeros((0, self._package.text_dim), np.float32)
@@ -149,16 +155,24 @@ class Ranker:
             term = self._package.manifest.blend[task.mode].get("lexical")
             words = self._lexicon.gather(query.matches, power=term.power if term else 0.0)
             if not len(query.tokens):  # nothing else tells items apart: what no word leads to is no answer
-                task = replace(task, mask=task.mask & self._lexicon.reached(words))
+                task = replace(task, mask=task.mask & self._reached(query.matches, view, words))
         eligible = int(np.count_nonzero(task.mask))
         if query is not None and len(query.tokens) and task.k and eligible:
             vector = self._engine.encode(query.tokens)[None, :]
         truncated = any((history.truncated, blocks.truncated, words.blocks.truncated, query and query.truncated))
-        return Call(task, blocks, vector, words, weights, eligible, truncated)
+        return Call(task, view, blocks, vector, words, weights, eligible, truncated)
 
     def prepare(self, task: Task, *, n: int) -> RankerInput:
         """The engine's call for the n best items of a task, n at least 1: for who measures signals one by one."""
         return _input(self._prepare(task), n)
+
+    def _reached(self, matches: Matches, view: View, words: WordInput) -> NDArray[np.bool_]:
+        """bool [I + N], which items a query finds by its words."""
+        assert self._lexicon is not None
+        own, overlay = self._lexicon.reached(words), view.overlay
+        if overlay is None or overlay.words is None:
+            return own
+        return np.concatenate((own, overlay.words.scores(matches, power=0.0) > 0))
 
     def _arrange(self, call: Call, n: int) -> RankerOutput:
         """At most n items of a pool, in the order in which they are shown; the pool grows while they are too few."""
@@ -167,32 +181,42 @@ class Ranker:
             return self._pool(call, n)
         if n > MAX_K:
             raise UsageError(f"k is {n}; a list that is rearranged holds at most {MAX_K:,}, pages go on from there")
-        before = self._candidates(call.task.before, np.zeros(len(call.task.before)), display)
+        before = self._candidates(call, call.task.before, np.zeros(len(call.task.before)))
         most = min(call.eligible, MAX_POOL)
         size = min(pool_size(n), most)
         while True:
             pool = self._pool(call, size)
-            candidates = self._candidates(pool.index, pool.score, display)
+            candidates = self._candidates(call, pool.index, pool.score)
             places = choose(candidates, n, display, before=before, last=size == most)
             if size == most or len(places) == n:
                 return RankerOutput(pool.index[places], pool.score[places], pool.signals[:, places])
             size = min(size * POOL_FACTOR, most)
 
-    def _candidates(self, index: NDArray[np.int64], score: NDArray[np.floating], display: Display) -> Candidates:
+    def _candidates(self, call: Call, index: NDArray[np.int64], score: NDArray[np.floating]) -> Candidates:
         """What arranging needs to know of items: vectors of their texts, or of their factors where there are none."""
+        view, display = call.view, call.task.display
         vectors = np.empty((len(index), 0))
         if display.compares:
             table = next((name for name in ("text", "factors") if self._package.has(f"{name}/value")), None)
             if table is not None:
-                vectors = unit(self._package.dense_rows(table, index))
+                vectors = unit(view.dense_rows(table, index))
             elif display.diversity:
                 raise PackageError("this package holds neither texts nor factors, so diversity has nothing to compare")
-        titles = [same_title(self._catalogue.title(i)) for i in index.tolist()] if display.distinct else ()
-        labels = {key: [self._catalogue.labels(i, key) for i in index.tolist()] for key in display.attributes}
+        titles = [same_title(view.title(i)) for i in index.tolist()] if display.distinct else ()
+        labels = {key: [view.labels(i, key) for i in index.tolist()] for key in display.attributes}
         return Candidates(score, vectors, titles, labels)
 
     def _pool(self, call: Call, n: int) -> RankerOutput:
-        """The n best items by score, 1 <= n <= ``call.eligible``: the engine's."""
+        """The n best items by score, 1 <= n <= ``call.eligible``: the engine's and, where there are any, added ones."""
+        overlay = call.view.overlay
+        if overlay is None:
+            return self._ranked(call, n)
+        added = best_added(self._package, overlay, call, n)
+        own = min(n, int(np.count_nonzero(call.task.mask[: call.view.own])))
+        return merged(self._ranked(call, own), added, n) if own else added
+
+    def _ranked(self, call: Call, n: int) -> RankerOutput:
+        """The n best items of the package, by the engine, checked."""
         task = call.task
         output = self._engine.rank(_input(call, n))
         if len(output.index) != n or not np.isfinite(output.score).all() or not np.isfinite(output.signals).all():
@@ -205,13 +229,12 @@ class Ranker:
         """Arrays as the values that callers see, with reasons where they were asked for."""
         why: Sequence[tuple[Reason, ...]] = [()] * len(shown.index)
         if call.task.explain:
-            task = call.task
-            why = self._explainer.reasons(shown, task.history, call.blocks, task.query, call.words, call.weights)
-        columns = shown.signals.T.tolist()
+            why = self._explainer.reasons(shown, call)
+        view, columns = call.view, shown.signals.T.tolist()
         return tuple(
             Recommendation(
-                self._catalogue.id(index),
-                self._catalogue.title(index),
+                view.id(index),
+                view.title(index),
                 score,
                 dict(zip(self._signals, columns[row], strict=True)),
                 why[row],
@@ -259,7 +282,7 @@ def _input(call: Call, n: int) -> RankerInput:
         lexical_weight=words.blocks.weight,
         title_index=words.title_index,
         title_weight=words.title_weight,
-        mask=task.mask,
+        mask=task.mask[: call.view.own],
         weights=call.weights,
         n=n,
     )

@@ -25,11 +25,11 @@ class Causes:
     """The causes of one call, in the order of the columns of every split.
 
     Attributes:
-        items: (id, title) of each history item, H of them.
+        items: (kind, id, text) of what the user did or said, C of them.
         words: the words of the query, W of them.
     """
 
-    items: Sequence[tuple[str, str]]
+    items: Sequence[tuple[str, str, str]]
     words: Sequence[str]
 
 
@@ -113,6 +113,19 @@ def settle(parts: Parts, signal: NDArray[np.float32]) -> Parts:
     return settled
 
 
+def together(parts: Parts, column: NDArray[np.int64], count: int) -> Parts:
+    """The parts of causes that stand for the same thing, added up: float64 [K, C].
+
+    Args:
+        parts: float64 [K, H].
+        column: int64 [H], which of the C things each stands for.
+        count: C.
+    """
+    summed = np.zeros((len(parts), count))
+    np.add.at(summed.T, column, parts.T)
+    return summed
+
+
 def assemble(
     causes: Causes, splits: Mapping[str, tuple[str, Parts]], priors: Mapping[str, NDArray[np.float32]]
 ) -> list[tuple[Reason, ...]]:
@@ -124,16 +137,16 @@ def assemble(
         priors: signal -> float32 [K] contribution, of those that are no one's doing.
     """
     count = max([len(parts) for _, parts in splits.values()] + [len(prior) for prior in priors.values()], default=0)
-    names = {"item": list(causes.items), "word": [(word, word) for word in causes.words]}
+    names = {"item": list(causes.items), "word": [("word", word, word) for word in causes.words]}
     shown: list[tuple[Reason, ...]] = []
     for row in range(count):
         found: list[Reason] = []
-        for kind, columns in names.items():
-            for column, (cause, text) in enumerate(columns):
+        for axis, columns in names.items():
+            for column, (kind, cause, text) in enumerate(columns):
                 signals = {
                     name: float(parts[row, column])
                     for name, (of, parts) in splits.items()
-                    if of == kind and parts[row, column] != 0.0
+                    if of == axis and parts[row, column] != 0.0
                 }
                 if signals:
                     found.append(Reason(kind, cause, text, sum(signals.values()), signals))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketrec.added import AddedItem
 from pocketrec.answering import Answerer, Clock, id_list
 from pocketrec.catalogue import Catalogue
 from pocketrec.engine import Engine
@@ -24,6 +26,7 @@ from pocketrec.profile import Profile
 from pocketrec.ratings import RatingsLike, RatingTables, predict
 from pocketrec.rerank import Display, Shares
 from pocketrec.results import Results
+from pocketrec.view import View
 
 
 class ListOptions(TypedDict, total=False):
@@ -61,11 +64,18 @@ class Recommender:
         ['Robots (2005)']
     """
 
-    def __init__(self, package: Package, engine: Engine, *, clock: Clock | None = time.time) -> None:
+    def __init__(
+        self,
+        package: Package,
+        engine: Engine,
+        *,
+        clock: Clock | None = time.time,
+        overlay: Path | None = None,
+    ) -> None:
         self.package = package
         self.engine = engine
         self.catalogue = Catalogue(package)
-        self.answers = Answerer(package, engine, self.catalogue, clock=clock)
+        self.answers = Answerer(package, engine, self.catalogue, clock=clock, overlay=overlay)
         self._gate = threading.Condition()
         self._running = 0
         self._closed = False
@@ -128,8 +138,9 @@ class Recommender:
         """
         display = Display(diversity, max_per or {}, distinct, min_share or {})
         request = Request("recommend", "", k, filter, exclude, weights, explain, now, display)
-        with self._call():
-            return self.answers.answer(request, self.answers.resolve(history, strict, profile=profile, now=now))
+        with self._call() as view:
+            known = self.answers.resolve(view, history, strict, profile=profile, now=now)
+            return self.answers.answer(request, known, view)
 
     def search(
         self,
@@ -177,8 +188,9 @@ class Recommender:
         """
         display = Display(diversity, max_per or {}, distinct, min_share or {})
         request = Request("search", text, k, filter, exclude, weights, explain, now, display)
-        with self._call():
-            return self.answers.answer(request, self.answers.resolve(history, strict, profile=profile, now=now))
+        with self._call() as view:
+            known = self.answers.resolve(view, history, strict, profile=profile, now=now)
+            return self.answers.answer(request, known, view)
 
     def similar(
         self,
@@ -203,14 +215,14 @@ class Recommender:
         Raises:
             UsageError: the catalogue does not hold ``item``, or as in :meth:`recommend`.
         """
-        with self._call():
-            if self.catalogue.index(str(item)) < 0:
-                raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(self.catalogue):,} items")
-            disliked = [] if profile is None else self.answers.disliked(profile, now)
+        with self._call() as view:
+            if view.index(str(item)) < 0:
+                raise UsageError(f"item {str(item)!r} is not in the catalogue of {len(view):,} items")
+            disliked = [] if profile is None else self.answers.disliked(view, profile, now)
             display = Display(diversity, max_per or {}, distinct, min_share or {})
             left_out = (*id_list(exclude), *disliked)
             request = Request("similar", str(item), k, filter, left_out, None, explain, now, display)
-            return self.answers.answer(request, self.answers.resolve([item], True))
+            return self.answers.answer(request, self.answers.resolve(view, [item], True), view)
 
     def more(self, cursor: str) -> Results:
         """The next page of a list, from ``Results.next`` of the page before; no item comes twice.
@@ -229,8 +241,8 @@ class Recommender:
         Raises:
             UsageError: no cursor, or one of another package.
         """
-        with self._call():
-            return self.answers.more(cursor)
+        with self._call() as view:
+            return self.answers.more(cursor, view)
 
     def recommend_many(self, histories: Sequence[HistoryLike], **options: Unpack[ListOptions]) -> list[Results]:
         """:meth:`recommend` for each history, in order."""
@@ -276,6 +288,55 @@ class Recommender:
                 raise PackageError("this package holds no text encoder; build it with an items table")
             return self.engine.encode(self.answers.query(text).tokens)
 
+    # ------------------------------------------------------- items added here
+
+    def add_items(self, items: Iterable[AddedItem | Mapping[str, Any]]) -> int:
+        """Add items that the package lacks; they are recommended, searched and found similar at once.
+
+        Args:
+            items: mappings with ``item``, the id, and, where there are, ``title``, ``text`` and attributes of the
+                package, such as ``category``: a text, "A|B" or a list. Titles are cut to 1,000 characters, texts to
+                20,000. The id of an added item replaces it. An item without any known word is only found by filters
+                and ids. At most 10,000 items can be added in all.
+
+        Returns:
+            How many are added now.
+
+        Example:
+            >>> import pocketrec
+            >>> with pocketrec.open_sample() as films:
+            ...     count = films.add_items([{"item": "new", "title": "Robots on Mars", "category": "Science fiction"}])
+            ...     [film.item for film in films.search("robots on mars", k=1)]
+            ['new']
+
+        Raises:
+            PackageError: the package holds no text encoder.
+            UsageError: an id twice, or that the package has; a key or value that cannot be; too many.
+            BusyError: another process is changing the overlay.
+            DataError: the overlay cannot be written.
+        """
+        with self._call():
+            return self.answers.additions.add(items)
+
+    def remove_items(self, ids: Iterable[ItemId]) -> int:
+        """Remove added items; ids of others are passed over. Returns how many are added then.
+
+        Raises:
+            BusyError, DataError: as in :meth:`add_items`.
+        """
+        with self._call():
+            return self.answers.additions.remove(ids)
+
+    @property
+    def added_items(self) -> tuple[AddedItem, ...]:
+        """The added items, in the order in which they were added."""
+        return self.answers.additions.items()
+
+    @property
+    def dropped_items(self) -> tuple[str, ...]:
+        """Ids that the overlay's file had and that the package now holds itself."""
+        return self.answers.additions.dropped
+
     # ------------------------------------------------------------- life cycle
 
     def close(self) -> None:
@@ -297,13 +358,14 @@ class Recommender:
         self.close()
 
     @contextmanager
-    def _call(self) -> Iterator[None]:
+    def _call(self) -> Iterator[View]:
+        """Keeps the package open, and gives the items of now."""
         with self._gate:
             if self._closed:
                 raise PackageError("this recommender is closed; open the package again")
             self._running += 1
         try:
-            yield
+            yield self.answers.additions.view
         finally:
             with self._gate:
                 self._running -= 1

@@ -12,7 +12,8 @@ class Reason:
     """One cause of a recommendation.
 
     Attributes:
-        kind: ``"item"`` (of the history), ``"word"`` (of the query), ``"popularity"`` or ``"boost"``.
+        kind: ``"item"`` (of the history), ``"interest"`` (said in words), ``"word"`` (of the query),
+            ``"popularity"`` or ``"boost"``.
         id: the history item's id, the word, or ``""``.
         text: the item's title, the word, or ``""``.
         contribution: how much of the score it brings; the contributions of all causes sum to the score.
