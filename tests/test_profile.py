@@ -402,4 +402,9 @@ def test_the_command(tiny, path, capsys):
     assert run("profile", me, "erase")[:2] == (0, "erased\n")
     assert json.loads(run("profile", me, "export")[1])["events"] == []
     assert run("profile", me, "add", "x", "--event", "stare")[0] == 2
+    assert run("profile", me, "add", "x", "--when", "2026-03-05")[:2] == (0, "1 events\n")
+    later = run("profile", me, "show", "--now", "2026-06-03T00:00:00Z")[1]
+    assert later.split()[-2:] == ["0.500", "x"]  # 90 days later
+    code, _, error = run("profile", me, "add", "x", "--when", "soon")
+    assert (code, error.split(";")[0]) == (2, "error: --when 'soon' is no time")
     assert run("recommend", str(tiny), "--profile", str(path / "nowhere"))[0] == 1

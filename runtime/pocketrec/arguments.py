@@ -141,8 +141,8 @@ def shares(words: Sequence[str]) -> dict[str, dict[str, float]]:
     return found
 
 
-def now(text: str | None) -> int | None:
-    """Seconds since 1970 of ``--now``, None where it is not given.
+def now(text: str | None, *, option: str = "--now") -> int | None:
+    """Seconds since 1970 of an option that names a time, None where it is not given.
 
     Raises:
         UsageError: it is no time.
@@ -150,7 +150,7 @@ def now(text: str | None) -> int | None:
     try:
         return None if text is None else instant(text)
     except UsageError as error:
-        raise UsageError(f"--now {error}") from None
+        raise UsageError(f"{option} {error}") from None
 
 
 def weights(text: str) -> dict[str, float]:

@@ -29,12 +29,12 @@ def add_profile(commands: Any) -> None:
     )
     add.add_argument("items", metavar="ID[,ID...]", help="item ids")
     add.add_argument("--event", default="click", help="view, click (default), cart, purchase, like, skip or dislike")
-    add.add_argument("--when", type=float, metavar="SECONDS", help="since 1970; default: now")
+    add.add_argument("--when", metavar="TIME", help="a date or seconds since 1970 (default: the clock)")
     show = command(
         actions, "show", _show, "What each item weighs now, strongest first.", "pocketrec profile me.profile show"
     )
     show.add_argument("-k", type=int, default=20, help="how many (default 20)")
-    show.add_argument("--now", type=float, metavar="SECONDS", help="since 1970; default: now")
+    show.add_argument("--now", metavar="TIME", help="a date or seconds since 1970 (default: the clock)")
     show.add_argument("--json", action="store_true", help="print JSON")
     command(actions, "export", _export, "Every event as JSON.", "pocketrec profile me.profile export > me.json")
     command(actions, "erase", _erase, "Forget everything.", "pocketrec profile me.profile erase")
@@ -50,16 +50,17 @@ def _open(args: argparse.Namespace, *, write: bool) -> Profile:
 
 
 def _add(args: argparse.Namespace) -> int:
+    when = arguments.now(args.when, option="--when")
     with _open(args, write=True) as profile:
         for item in arguments.ids(args.items):
-            profile.add(item, event=args.event, when=args.when)
+            profile.add(item, event=args.event, when=when)
         print(f"{len(profile):,} events")
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
     with _open(args, write=False) as profile:
-        history = sorted(profile.history(now=args.now), key=lambda entry: -abs(entry[1]))
+        history = sorted(profile.history(now=arguments.now(args.now)), key=lambda entry: -abs(entry[1]))
     if args.json:
         items = [{"item": item, "weight": weight} for item, weight in history]
         print_json({"events": len(profile), "half_life_days": profile.half_life_days, "items": items})
