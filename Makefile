@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit sample clean
+.PHONY: demo test lint types unit sample recipes clean
 
 demo: $(READY)
 	$(BIN)/python -m pocketrec_export.demo
@@ -27,6 +27,11 @@ unit: $(READY)
 # The package that ships inside the wheel; run it after a change of the format or of the student.
 sample: $(READY)
 	$(BIN)/python -m pocketrec_export.sample
+
+# What docs/recipes.md and docs/notebook.ipynb show, by running them; look at the difference before committing it.
+recipes: $(READY)
+	$(BIN)/python tests/make_recipes.py
+	$(BIN)/python tests/make_notebook.py
 
 clean:
 	rm -rf $(VENV) build
