@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import platform
 import re
 import shlex
 import sys
@@ -25,6 +26,9 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "recipes.md"
 SKIPPED = "..."
 OPTIONS = ["--threads", "1", "--cache", os.path.abspath("build/recipes-cache")]
 """What every build is run with, so that the same is printed whatever the number of cores."""
+_PRINTED_ON = re.compile(r"<!-- printed on (.*?) -->")
+KERNELS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "asimddp", "i8mm")
+"""Instruction sets that decide in which order numeric libraries add."""
 _BLOCK = re.compile(r"```(python|console)\n(.*?)```\n(?:\n?```text\n(.*?)```\n)?", re.DOTALL)
 
 
@@ -67,8 +71,27 @@ def steps(recipe: str) -> Iterator[Step]:
             yield Step(line, None if line.startswith("pocketrec build ") else shown, command=True)
 
 
+def processor() -> str:
+    """What decides the last bits of a sum: the processor's name and its instruction sets."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {key.strip(): value.split() for key, _, value in (line.partition(":") for line in lines)}
+    words = facts.get("flags", facts.get("Features", []))
+    name = " ".join(facts.get("model name", [platform.machine()]))
+    return " ".join([name, *(kernel for kernel in KERNELS if kernel in words)])
+
+
+def printed_on(page: str) -> str:
+    """The processor that the page's outputs come from."""
+    found = _PRINTED_ON.search(page)
+    return found[1] if found else ""
+
+
 def written(page: str) -> str:
     """The page with what is printed now in the place of what it shows."""
+    page = _PRINTED_ON.sub(f"<!-- printed on {processor()} -->", page)
 
     def renewed(match: re.Match[str]) -> str:
         language, content, _ = match.groups()
