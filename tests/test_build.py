@@ -227,7 +227,8 @@ def test_an_item_that_nobody_chose_is_recommended_to_who_likes_its_kind(frames, 
     rows, items = frames
     nobody = rows[~rows["item"].isin(["tea-3", "novel-3"])]
     report = build(nobody, items, out=tmp_path / "x.pocketrec", teacher=teacher, quiet=True)
-    assert set(report.settings["cold"]) == {"ridge", "factors", "neighbours"}
+    device = {"device_factors", "device_neighbours"}
+    assert set(report.settings["cold"]) == {"ridge", "factors", "neighbours"} | device
     with pocketrec.open(tmp_path / "x.pocketrec") as rec:
         others = [item for item in items["item"] if item not in ("tea-3", "novel-3")]
         for kind, other in (("tea", "novel"), ("novel", "tea")):

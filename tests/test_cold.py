@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from pocketrec.manifest import BlendTerm
 from pocketrec_export import cold as stage
-from pocketrec_export.cold import ColdSettings, Kernel, anchor_rows, choose, cold_rows, with_cold_items
+from pocketrec_export import cold_choice
+from pocketrec_export.cold import ColdSettings, Kernel, anchor_rows, cold_rows, with_cold_items
+from pocketrec_export.cold_choice import Choice
 from pocketrec_export.dataset import Heldout
 from pocketrec_export.factors import Factors
 from pocketrec_export.full_model import FullModel
@@ -91,41 +93,82 @@ def test_a_cold_item_follows_its_kind(world):
     assert score[even].min() > score[~even].max()
 
 
-def test_what_is_chosen_on_is_what_the_filled_in_tables_score(world):
-    """The choice estimates scores, the package tables: both are linear, so they agree."""
-    model, kernel, _, warm = world
-    filled = completed(world, ColdSettings(ridge=2.0))
-    anchors, cold = anchor_rows(model, warm), cold_rows(model, warm)
-    history, ones = np.array([1, 3, 10]), np.ones(3, np.float32)
-    estimated = stage._estimated(
-        model, model.signals(history, ones), kernel.weights(anchors, ridge=2.0)(cold), anchors, cold
-    )
-    exact = filled.signals(history, ones)[:, cold]
-    names = list(model.names)
-    for name in ("factors", "content", "popularity"):
-        np.testing.assert_allclose(estimated[names.index(name)], exact[names.index(name)], atol=1e-4, err_msg=name)
-    # A history of few items reads few of a column's entries: those that were cut are missing.
-    assert np.abs(estimated - exact)[names.index("neighbours")].max() < 0.1
+def users_of(rows, *, history):
+    """Held-out users with the first ``history`` of their items shown."""
+    shown, wanted = [r[:history] for r in rows], [r[history:] for r in rows]
+    return Heldout([str(u) for u in range(len(rows))], shown, wanted, np.zeros(len(rows), int), 0)
 
 
-def test_settings_are_those_under_which_users_find_most(world, monkeypatch):
-    model, kernel, kind, warm = world
+@pytest.fixture
+def people(world):
+    _, _, kind, warm = world
     rng = np.random.default_rng(3)
-    rows = [rng.permutation(np.flatnonzero((kind == u % 2) & warm)).astype(np.int32) for u in range(30)]
-    users = Heldout([str(u) for u in range(30)], [r[:15] for r in rows], [r[15:] for r in rows], np.zeros(30, int), 0)
-    # Factors that know nothing, and loudly: they must not count. The text alone must not decide either.
-    noise = rng.normal(size=(ITEMS, 64)).astype(np.float32)
-    blend = {**model.blend, "factors": BlendTerm(9.0, 0.0), "content": BlendTerm(0.0, 0.0)}
-    wrong = replace(model, factors=Factors(noise, 2.0), blend=blend)
-    monkeypatch.setattr(stage, "SCALES", (0.0, 1.0))
-    right = choose(wrong, kernel, anchors=anchor_rows(model, warm), validation=users, seed=0)
-    assert (right.factors, right.neighbours) == (0.0, 1.0)
+    return users_of(
+        [rng.permutation(np.flatnonzero((kind == u % 2) & warm)).astype(np.int32) for u in range(30)], history=12
+    )
+
+
+def choice_of(world, model, people):
+    warm = world[3]
+    return Choice(model, warm=warm, anchors=anchor_rows(model, warm), validation=people, seed=0)
+
+
+def test_what_is_chosen_on_is_what_the_filled_in_tables_score(world, people):
+    """The choice estimates scores, the package tables: both are linear, so they agree."""
+    model, kernel, _, _ = world
+    choice = choice_of(world, model, people)
+    assert len(choice.cold) == 5
+    assert not np.isin(choice.cold, choice.known).any()
+    table = model.factors.table.copy()
+    near = model.neighbours.toarray()
+    table[choice.cold] = near[:, choice.cold] = near[choice.cold] = 0
+    without = replace(model, factors=Factors(table, 2.0), neighbours=csr_matrix(near))
+    filled = with_cold_items(without, kernel, cold=choice.cold, anchors=choice.known, settings=ColdSettings(ridge=2.0))
+    weights = kernel.weights(choice.known, ridge=2.0)(choice.cold)
+    names = list(model.names)
+    for user in choice._users[:5]:
+        estimated = choice._smoothed(user, weights)
+        exact = filled.signals(user.history, np.ones(len(user.history), np.float32))[:, choice.cold]
+        for name in ("factors", "content"):
+            np.testing.assert_allclose(estimated[names.index(name)], exact[names.index(name)], atol=1e-4, err_msg=name)
+        assert not estimated[names.index("popularity")].any()
+        assert np.abs(estimated - exact)[names.index("neighbours")].max() < 0.5  # the weakest sources are cut
+
+
+def test_no_user_is_known_by_what_is_to_be_found(world, people):
+    choice = choice_of(world, world[0], people)
+    assert len(choice._users) == 30
+    for user in choice._users:
+        assert not np.isin(user.history, choice.cold).any()
+        assert not np.isin(user.history, user.targets).any()
+        assert set(choice.cold[user.cold]) <= set(user.targets)
+
+
+def test_settings_are_those_under_which_users_find_most(world, people, monkeypatch):
+    model, kernel, _, _ = world
+    # Neighbours that say the opposite, loudly: they must not count. The text alone must not decide either.
+    blend = {**model.blend, "neighbours": BlendTerm(9.0, 0.5), "content": BlendTerm(0.0, 0.0)}
+    wrong = replace(model, neighbours=csr_matrix(-model.neighbours), blend=blend)
+    monkeypatch.setattr(cold_choice, "SCALES", (1e-6, 1.0))
+    right = choice_of(world, wrong, people).export(kernel)
+    assert (right.factors, right.neighbours) == (1.0, 1e-6)
 
 
 def test_without_validation_users_the_defaults_stand(world):
-    model, kernel, _, warm = world
     nobody = Heldout([], [], [], np.zeros(0, int), 0)
-    assert choose(model, kernel, anchors=anchor_rows(model, warm), validation=nobody, seed=0) == ColdSettings()
+    assert choice_of(world, world[0], nobody).export(world[1]) == ColdSettings()
+
+
+@pytest.mark.parametrize(("score", "wanted"), [([3, 2, 1, 0], [0, 2]), ([1, 1, 1, 0], [1, 2]), ([0, 1], [0])])
+def test_ndcg_is_that_of_the_metrics(score, wanted):
+    ranked = np.argsort(-np.array(score), kind="stable")
+    hits = np.isin(ranked, wanted)
+    gain = 1 / np.log2(np.arange(len(score)) + 2.0)
+    exact = hits @ gain / gain[: len(wanted)].sum()
+    found = cold_choice._ndcg(np.array(score, np.float32), np.array(wanted))
+    if score == [1, 1, 1, 0]:  # ties: the best that they can be
+        exact = 1.0
+    assert found == pytest.approx(2 * exact)
 
 
 def test_a_model_without_cold_items_is_returned_as_it_is(world):

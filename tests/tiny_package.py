@@ -86,7 +86,7 @@ def tiny_manifest() -> dict[str, Any]:
     listed = [{"name": name, "kind": kind} for name, (kind, _) in ATTRIBUTES.items()]
     scale = {"dim": 3, "low": 1.0, "high": 5.0, "mean": 3.5}
     manifest["ratings"] = scale | {"regularization": 0.5, "bias_regularization": 2.0}
-    manifest["cold"] = {"anchors": 4, "near": 2, "power": 4.0, "tokens": 40, "neighbours": 1.0}
+    manifest["cold"] = {"anchors": 4, "near": 2, "power": 4.0, "tokens": 40, "factors": 1.0, "neighbours": 1.0}
     manifest["catalogue"]["attributes"] = [*listed, {"name": "color", "kind": "category", "values": len(COLORS)}]
     return manifest
 

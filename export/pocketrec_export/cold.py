@@ -16,17 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from pocketrec_export.dataset import Heldout
 from pocketrec_export.factors import Factors
 from pocketrec_export.full_model import FullModel
-from pocketrec_export.samples import sample_users
 from pocketrec_export.text_space import unit_rows
 from pocketrec_export.word_vectors import word_vectors
 
@@ -34,10 +31,6 @@ MAX_ANCHORS = 10_000
 """Warm items that take part, the most popular first: the kernel of all pairs is held in memory."""
 KEEP = 32
 """Sources kept for each cold target: fewer than for a warm one, as a catalogue may have more cold items than warm."""
-SHARE = 0.1
-"""Of the anchors, taken for cold when settings are chosen."""
-RIDGES = (1.0, 3.0, 10.0)
-SCALES = (0.5, 1.0, 2.0)
 _OFFSET = np.float32(0.5)
 _CHUNK = 256
 
@@ -50,11 +43,15 @@ class ColdSettings:
         ridge: of the kernel regression.
         factors: what estimated factors are multiplied with.
         neighbours: what estimated neighbours are multiplied with.
+        device_factors: the same for items that are added on the device.
+        device_neighbours: the same.
     """
 
     ridge: float = 3.0
     factors: float = 1.0
     neighbours: float = 1.0
+    device_factors: float = 1.0
+    device_neighbours: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,88 +169,3 @@ def _inserted(
     result.eliminate_zeros()
     result.sort_indices()
     return result
-
-
-# ------------------------------------------------------------------- choice
-
-
-def choose(
-    model: FullModel, kernel: Kernel, *, anchors: NDArray[np.int64], validation: Heldout, seed: int
-) -> ColdSettings:
-    """The settings under which validation users find anchors that were made cold.
-
-    A tenth of the anchors loses its factors and neighbours and gets estimates from the others; users' histories are
-    their other items, in any part; their items of that tenth are to be found among it (mean NDCG@10 + NDCG@100).
-
-    Args:
-        model: with the blend of the package.
-        kernel: of the texts.
-        anchors: warm items with text.
-        validation: held-out users; without any the defaults stand.
-        seed: of the draw of items and users.
-    """
-    count = int(len(anchors) * SHARE)
-    if count < 2 or not len(validation) or (model.factors is None and model.neighbours is None):
-        return ColdSettings()
-    cold = np.sort(np.random.default_rng(seed + 1).choice(anchors, count, replace=False))
-    known = np.setdiff1d(anchors, cold)
-    users = list(_users(model, validation, cold, seed))
-    if not users:
-        return ColdSettings()
-    best = (-1.0, ColdSettings())
-    for ridge in RIDGES:
-        weights = kernel.weights(known, ridge=ridge)(cold)
-        signals = [_estimated(model, value, weights, known, cold) for value, _ in users]
-        for factors, neighbours in product(*(SCALES if there else (1.0,) for there in _present(model))):
-            vector = {"factors": factors, "neighbours": neighbours}
-            scale = np.array([vector.get(name, 1.0) for name in model.names], np.float32)
-            found = float(
-                np.mean([_ndcg(scale @ value, wanted) for value, (_, wanted) in zip(signals, users, strict=True)])
-            )
-            if found > best[0] + 1e-6:
-                best = found, ColdSettings(ridge, factors, neighbours)
-    return best[1]
-
-
-def _present(model: FullModel) -> tuple[bool, bool]:
-    return model.factors is not None, model.neighbours is not None
-
-
-def _users(
-    model: FullModel, validation: Heldout, cold: NDArray[np.int64], seed: int
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """Weighted signals float32[S, I] of users with cold items and others, and which of the cold items are theirs."""
-    for user in sample_users(len(validation), seed=seed):
-        items = np.concatenate((validation.history[user], validation.targets[user]))
-        wanted, history = np.isin(cold, items), items[~np.isin(items, cold)]
-        if wanted.any() and len(history):
-            value = model.signals(history, np.ones(len(history), np.float32))
-            yield value * model.weights(float(len(history)))[:, None], wanted
-
-
-def _estimated(
-    model: FullModel,
-    value: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    known: NDArray[np.int64],
-    cold: NDArray[np.int64],
-) -> NDArray[np.float32]:
-    """The signals of the cold items, float32[S, C]; what is linear in the tables is estimated like them."""
-    result = value[:, cold].copy()
-    for row, name in enumerate(model.names):
-        if name == "factors":
-            mean = value[row, known].mean()
-            result[row] = mean + weights @ (value[row, known] - mean)
-        elif name == "neighbours":
-            result[row] = weights @ value[row, known]
-        elif name == "popularity":
-            result[row] = 0
-    return result
-
-
-def _ndcg(score: NDArray[np.float32], wanted: NDArray[np.bool_]) -> float:
-    """NDCG@10 + NDCG@100."""
-    hits = wanted[np.argsort(-score, kind="stable")[:100]]
-    gain = 1 / np.log2(np.arange(2, 102))
-    count = int(wanted.sum())
-    return sum(float(hits[:k] @ gain[: len(hits[:k])]) / float(gain[: min(k, count)].sum()) for k in (10, 100))

@@ -8,15 +8,17 @@ student's own mistakes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pocketrec.placing import ColdInfo
+from pocketrec.likeness import WordLikeness
+from pocketrec.placing import ColdInfo, centered
 
-from pocketrec_export.cold import ColdSettings
 from pocketrec_export.full_model import FullModel
+from pocketrec_export.items import Items
+from pocketrec_export.lexical import lexical_arrays, lexical_budget
 from pocketrec_export.student import Student, encode
 
 TOKENS = 40
@@ -33,30 +35,72 @@ class Placement:
     arrays: Mapping[str, NDArray[np.float32]]
 
 
-def placement(
-    model: FullModel, student: Student, texts: Sequence[str], *, anchors: int, settings: ColdSettings
-) -> Placement | None:
-    """What goes into the package; None where no item is warm and has a text.
+@dataclass(frozen=True)
+class DeviceTexts:
+    """Item texts as a device reads and compares them.
+
+    Attributes:
+        info: how texts are placed.
+        texts: I texts.
+        vectors: float32[I, D] by the student; zero rows beyond the anchors.
+        anchors: float32[A, D], the catalogue's vectors of the anchors, centered.
+        center: float32[2, D], see `placing`.
+        words: compares words; None where the catalogue has none.
+    """
+
+    info: ColdInfo
+    texts: Sequence[str]
+    vectors: NDArray[np.float32]
+    anchors: NDArray[np.float32]
+    center: NDArray[np.float32]
+    words: WordLikeness | None
+
+    def likeness(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """float32[R, A]: how alike items and anchors are in their words."""
+        if self.words is None:
+            return None
+        return self.words.of([self.texts[row] for row in rows.tolist()], len(self.anchors))
+
+
+def device_texts(
+    model: FullModel, student: Student, items: Items, texts: Sequence[str], *, anchors: int
+) -> DeviceTexts | None:
+    """The texts of a catalogue; None where no item is warm and has a text.
 
     Args:
         model: as stored, over I items, the first ``anchors`` of them warm.
         student: the encoder of the device.
-        texts: of the I items, as encoders read them.
+        items: I of them.
+        texts: what encoders read of each.
         anchors: how many items new texts are compared with.
-        settings: how much estimates count.
     """
     if model.text is None or anchors == 0:
         return None
-    vectors = encode(student.tokens, student.vocabulary, texts[:anchors], limit=TOKENS)
-    said = np.any(vectors != 0, axis=1) & np.any(model.text[:anchors] != 0, axis=1)
+    vectors = np.zeros_like(model.text)
+    vectors[:anchors] = encode(student.tokens, student.vocabulary, texts[:anchors], limit=TOKENS)
+    own = model.text[:anchors]
+    said = np.any(vectors[:anchors] != 0, axis=1) & np.any(own != 0, axis=1)
     if not said.any():
         return None
-    center = np.stack([vectors[said].mean(axis=0), model.text[:anchors][said].mean(axis=0)])
-    arrays = {"cold/center": center}
+    center = np.stack([vectors[:anchors][said].mean(axis=0), own[said].mean(axis=0)])
+    arrays = lexical_arrays(items, budget=lexical_budget(len(items)))
+    words = WordLikeness(arrays.__getitem__, len(items)) if arrays else None
+    return DeviceTexts(ColdInfo(anchors, tokens=TOKENS), texts, vectors, centered(own, center[1]), center, words)
+
+
+def matrix(model: FullModel, texts: DeviceTexts, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The text -> factor matrix float32[D + 1, d], fitted on some warm items."""
+    assert model.factors is not None
+    said = rows[np.any(texts.vectors[rows] != 0, axis=1)]
+    return _affine(texts.vectors[said], model.factors.table[said]).astype(np.float32)
+
+
+def placement(model: FullModel, texts: DeviceTexts, scales: tuple[float, float]) -> Placement:
+    """What goes into the package; ``scales`` is what factors and neighbours are multiplied with."""
+    arrays = {"cold/center": texts.center}
     if model.factors is not None:
-        matrix = _affine(vectors[said], model.factors.table[:anchors][said])
-        arrays["cold/factors"] = (settings.factors * matrix).astype(np.float32)
-    return Placement(asdict(ColdInfo(anchors, tokens=TOKENS, neighbours=settings.neighbours)), arrays)
+        arrays["cold/factors"] = matrix(model, texts, np.arange(len(texts.anchors)))
+    return Placement(asdict(replace(texts.info, factors=scales[0], neighbours=scales[1])), arrays)
 
 
 def _affine(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float64]:

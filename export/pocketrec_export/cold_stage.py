@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pocketrec_export.cold import MAX_ANCHORS, ColdSettings, Kernel, anchor_rows, choose, cold_rows, with_cold_items
-from pocketrec_export.cold_device import Placement, placement
+from pocketrec_export.cold import MAX_ANCHORS, ColdSettings, Kernel, anchor_rows, cold_rows, with_cold_items
+from pocketrec_export.cold_choice import Choice
+from pocketrec_export.cold_device import Placement, device_texts, placement
 from pocketrec_export.dataset import Dataset
 from pocketrec_export.full_model import FullModel
 from pocketrec_export.progress import Run
@@ -52,12 +53,18 @@ def estimate_cold(
         return Estimated(model, settings)
     warm = dataset.train_items
     cold, anchors = cold_rows(model, warm), anchor_rows(model, warm)
-    said = table.select(dataset.items).encoder_text()
+    items = table.select(dataset.items)
+    said = items.encoder_text()
     kernel = Kernel.of(texts.rows(dataset.items)[0], said, warm=np.flatnonzero(warm))
+    device = device_texts(model, texts.student, items, said, anchors=min(int(warm.sum()), MAX_ANCHORS))
     if settings is None:
         with run.stage("choosing how to estimate cold items"):
-            settings = choose(model, kernel, anchors=anchors, validation=dataset.validation, seed=run.seed)
+            choice = Choice(model, warm=warm, anchors=anchors, validation=dataset.validation, seed=run.seed)
+            settings = choice.export(kernel)
+            if device is not None:
+                factors, neighbours = choice.device(device)
+                settings = replace(settings, device_factors=factors, device_neighbours=neighbours)
     with run.stage(f"estimating {len(cold):,} cold items"):
         filled = with_cold_items(model, kernel, cold=cold, anchors=anchors, settings=settings)
-    first = min(int(warm.sum()), MAX_ANCHORS)
-    return Estimated(filled, settings, placement(model, texts.student, said, anchors=first, settings=settings))
+    scales = settings.device_factors, settings.device_neighbours
+    return Estimated(filled, settings, None if device is None else placement(model, device, scales))

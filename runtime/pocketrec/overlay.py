@@ -146,7 +146,7 @@ class OverlayBuilder:
         encoded = self._placer.encode(texts) if vectors is None else vectors
         near = self._placer.near(encoded, texts)
         source, strength = self._sources(near)
-        return Placed(encoded, near, self._placer.factors(encoded), source, strength)
+        return Placed(encoded, near, self._placer.factors(encoded, near), source, strength)
 
     def _sources(self, near: Near) -> tuple[NDArray[np.int64], F32]:
         """The strongest `KEEP` of sum_k w_k S_jk over the near items k, for each row."""
@@ -156,7 +156,7 @@ class OverlayBuilder:
             return found, strength
         start, source, value = self._targets()
         scale = np.float32(self._placer.info.neighbours)
-        items = self._package.manifest.catalogue.items
+        items = int(source.max(initial=0)) + 1
         for row, (near_index, weight) in enumerate(zip(near.index, near.weight, strict=True)):
             first = start[near_index]
             count = start[near_index + 1] - first

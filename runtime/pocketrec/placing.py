@@ -3,7 +3,8 @@
 A new text is encoded by the package's own encoder, its first ``tokens`` pieces. It is like an anchor, one of the first
 items of the catalogue, by the cosine of their vectors, each without the mean of its kind (the encoder's and the
 catalogue's differ), plus the cosine of their words' impacts where the package has a word table. The ``near`` anchors
-that it is most like get weights alike^power that sum to 1. Its factors are the row (vector, 1) times ``cold/factors``.
+that it is most like get weights alike^power that sum to 1. Its factors are ``factors`` / 2 times the sum of two
+guesses: (vector, 1) times ``cold/factors``, and the weighted mean of the near anchors' factors.
 
 All of it in float32, sums in any order: a weight that differs in its last bits changes no list.
 """
@@ -40,6 +41,7 @@ class ColdInfo:
         near: how many of these count.
         power: of the likeness, in their weights.
         tokens: pieces of a text that are read.
+        factors: what its factors are multiplied with.
         neighbours: what the mean of the near items' neighbours is multiplied with.
     """
 
@@ -47,6 +49,7 @@ class ColdInfo:
     near: int = 40
     power: float = 4.0
     tokens: int = 40
+    factors: float = 1.0
     neighbours: float = 1.0
 
     @classmethod
@@ -61,6 +64,7 @@ class ColdInfo:
             o.integer("near", 1, MAX_NEAR),
             o.number("power", 0, 16),
             o.integer("tokens", 1, 65536),
+            o.number("factors", 0, 1e6),
             o.number("neighbours", 0, 1e6),
         )
 
@@ -104,29 +108,24 @@ class Placer:
             vectors: float32 [N, D] from :meth:`encode`.
             texts: the same N.
         """
-        info, anchors = self.info, self._anchor_vectors()
-        count = min(info.near, len(anchors))
-        index = np.zeros((len(vectors), count), np.int64)
-        weight = np.zeros((len(vectors), count), np.float32)
-        center = self._centers()[0]
-        for start in range(0, len(vectors), _CHUNK):
+        anchors, center = self._anchor_vectors(), self._centers()[0]
+        parts = []
+        for start in range(0, max(1, len(vectors)), _CHUNK):
             part = slice(start, start + _CHUNK)
-            said = np.any(vectors[part] != 0, axis=1)
-            alike = _unit((vectors[part] - center) * said[:, None]) @ anchors.T
-            if self._words is not None:
-                alike += self._words.of(texts[part], len(anchors))
-            index[part], weight[part] = _largest(alike, count, info.power)
-        return Near(index, weight)
+            words = None if self._words is None else self._words.of(texts[part], len(anchors))
+            parts.append(near_items(vectors[part], anchors, self.info, center, words))
+        return Near(np.concatenate([p.index for p in parts]), np.concatenate([p.weight for p in parts]))
 
-    def factors(self, vectors: F32) -> F32:
+    def factors(self, vectors: F32, near: Near) -> F32:
         """Factors float32 [N, d] of texts; zero where a text holds no word, or the package has none."""
+        settings = self._package.manifest.signals.factors
+        if settings is None:
+            return np.zeros((len(vectors), 0), np.float32)
         if not self._package.has("cold/factors"):
-            settings = self._package.manifest.signals.factors
-            return np.zeros((len(vectors), settings.dim if settings else 0), np.float32)
-        matrix: F32 = self._package.array("cold/factors")
-        said = np.any(vectors != 0, axis=1)
-        rows: F32 = (vectors @ matrix[:-1] + matrix[-1]) * said[:, None]
-        return rows
+            return np.zeros((len(vectors), settings.dim), np.float32)
+        table = self._package.dense_rows("factors", np.arange(self.info.anchors))
+        scale = np.float32(self.info.factors / 2)
+        return scale * (affine(vectors, self._package.array("cold/factors")) + mean_rows(table, near))
 
     def _encoder_limit(self) -> int:
         encoder = self._package.manifest.encoder
@@ -143,15 +142,57 @@ class Placer:
         """float32 [A, D], unit rows, zero for an item without text."""
         if self._anchors is None:  # two threads may both do this; the results are equal
             rows = self._package.dense_rows("text", np.arange(self.info.anchors))
-            said = np.any(rows != 0, axis=1)
-            self._anchors = _unit((rows - self._centers()[1]) * said[:, None])
+            self._anchors = centered(rows, self._centers()[1])
         return self._anchors
 
 
-def _unit(rows: F32) -> F32:
-    length = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    unit: F32 = rows / np.where(length > 0, length, 1).astype(np.float32)[:, None]
+def centered(rows: F32, center: F32) -> F32:
+    """Rows without the center, of unit length; a zero row stays zero."""
+    said = np.any(rows != 0, axis=1)
+    moved = (rows - center) * said[:, None]
+    length = np.sqrt(np.einsum("nd,nd->n", moved, moved))
+    unit: F32 = moved / np.where(length > 0, length, 1).astype(np.float32)[:, None]
     return unit
+
+
+def affine(vectors: F32, matrix: F32) -> F32:
+    """(vector, 1) times the matrix float32 [D + 1, d]; zero for a zero vector."""
+    said = np.any(vectors != 0, axis=1)
+    rows: F32 = (vectors @ matrix[:-1] + matrix[-1]) * said[:, None]
+    return rows
+
+
+def mean_rows(table: F32, near: Near) -> F32:
+    """float32 [N, d]: the weighted mean of the near items' rows of a table."""
+    mean: F32 = np.matmul(near.weight[:, None, :], table[near.index])[:, 0]
+    return mean
+
+
+def near_items(
+    vectors: F32,
+    anchors: F32,
+    info: ColdInfo,
+    center: F32,
+    words: F32 | None = None,
+    *,
+    skip: NDArray[np.bool_] | None = None,
+) -> Near:
+    """The anchors that texts are most like.
+
+    Args:
+        vectors: float32 [N, D] of the texts.
+        anchors: float32 [A, D], `centered`.
+        info: how many count, and how much.
+        center: float32 [D], the mean of texts' vectors.
+        words: float32 [N, A], how alike their words are.
+        skip: bool [A], anchors that do not take part.
+    """
+    alike = centered(vectors, center) @ anchors.T
+    if words is not None:
+        alike += words
+    if skip is not None:
+        alike[:, skip] = 0
+    return Near(*_largest(alike, min(info.near, len(anchors)), info.power))
 
 
 def _largest(alike: F32, count: int, power: float) -> tuple[NDArray[np.int64], F32]:
