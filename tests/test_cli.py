@@ -149,6 +149,7 @@ COMMANDS = (
     "similar",
     "predict",
     "more",
+    "overlay",
     "inspect",
     "verify",
     "demo",

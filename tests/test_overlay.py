@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import threading
 import zlib
@@ -12,8 +13,8 @@ import pocketrec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pocketrec import cli, overlay_file
 from pocketrec import overlay as overlays
-from pocketrec import overlay_file
 from pocketrec.engine_numpy import fold_in
 from pocketrec.errors import BusyError, DataError, PackageError, UsageError
 from pocketrec.file_lock import FileLock
@@ -132,6 +133,12 @@ def test_adding_again_replaces_and_removing_takes_away(recommender):
     ]  # fmt: skip
 
 
+def test_weights_that_overflow_are_told_apart_from_a_bad_package(recommender):
+    for exclude in ((), TINY_IDS):
+        with pytest.raises(UsageError, match="overflow"):
+            recommender.recommend(["tea-0"], weights={"content": 3e38, "neighbours": 3e38}, exclude=exclude, k=99)
+
+
 @pytest.mark.parametrize(
     ("items", "said"),
     [
@@ -210,6 +217,87 @@ def test_typed_attributes_filter_added_items(tmp_path):
         for key, value in (("price", "1"), ("fresh", 1), ("published", "soon"), ("color", 3)):
             with pytest.raises(UsageError, match=f"{key} of item 'x'"):
                 recommender.add_items([{"item": "x", key: value}])
+
+
+# ------------------------------------------------------------ interests in words
+
+
+def test_interests_stand_for_the_items_that_they_are_most_like(recommender):
+    for said in ("novel", ["novel"], " novel ,, "):
+        found = recommender.recommend(interests=said, k=5, explain=True)
+        assert all("book" in item or "novel" in item for item in ids(found))
+        assert {reason.kind for result in found for reason in result.reasons} <= {"interest", "popularity"}
+        assert found[0].reasons[0].text == "novel"
+        assert pocketrec.describe(found[0].reasons[0]) == "because you like novel"
+        for result in found:
+            assert sum(reason.contribution for reason in result.reasons) == pytest.approx(result.score, abs=1e-5)
+
+
+def test_interests_join_a_history_and_hide_nothing(recommender):
+    both = recommender.recommend(["tea-0"], interests="novel", k=99, explain=True)
+    assert len(both) == len(TINY_IDS) + 2 - 1
+    causes = {(reason.kind, reason.text) for result in both for reason in result.reasons}
+    assert {("item", "Green tea"), ("interest", "novel")} <= causes
+    twice = recommender.recommend(interests=["novel", "novel"], k=5)
+    assert twice.as_dict()["results"] == recommender.recommend(interests="novel", k=5).as_dict()["results"]
+
+
+def test_interests_without_a_known_word_change_nothing(recommender):
+    plain = recommender.recommend(k=9)
+    for said in ("", ",", "zzz qqq", []):
+        assert ids(recommender.recommend(interests=said, k=9)) == ids(plain)
+
+
+def test_a_page_goes_on_with_the_interests(recommender):
+    first = recommender.recommend(interests="novel", k=3)
+    rest = recommender.recommend(interests="novel", k=6)[3:]
+    assert ids(recommender.more(first.next)) == ids(rest)
+
+
+@pytest.mark.parametrize("said", [7, [7], ["x" * 1001], [f"w{i}" for i in range(33)], {"novel": 1}])
+def test_interests_that_cannot_be_are_refused(recommender, said):
+    with pytest.raises(UsageError, match="interests"):
+        recommender.recommend(interests=said)
+
+
+def test_interests_need_an_encoder(tmp_path):
+    path = tiny_world(tmp_path / "cf", signals=["factors", "neighbours"])
+    with pocketrec.open(path) as recommender, pytest.raises(PackageError, match="cannot read interests"):
+        recommender.recommend(interests="novel")
+
+
+# --------------------------------------------------------------- the commands
+
+
+def test_the_commands_add_find_show_and_remove(package, tmp_path, capsys):
+    items, overlay = tmp_path / "items.jsonl", str(tmp_path / "new.items")
+    items.write_text("\n".join(json.dumps(item) for item in (TEA, NOVEL)) + "\n")
+    at = ["overlay", str(package), overlay]
+
+    def run(*words):
+        assert cli.main([*words]) == 0
+        return capsys.readouterr().out
+
+    assert run(*at, "add", str(items)) == "2 added items\n"
+    assert run(*at, "show") == "2 added items\nnew-tea  Mint tea\nnew-novel  Sad novel\n"
+    assert [item["item"] for item in json.loads(run(*at, "show", "--json"))["items"]] == ["new-tea", "new-novel"]
+    assert "[new-novel]" in run("search", str(package), "sad novel", "-k", "1", "--overlay", overlay)
+    assert "[new-novel]" in run("recommend", str(package), "--interests", "novel", "--overlay", overlay)
+    assert "[new-novel]" not in run("recommend", str(package), "--interests", "novel")
+    assert run(*at, "remove", "new-tea,other") == "1 added items\n"
+    items.write_text("{")
+    assert cli.main([*at, "add", str(items)]) == 1
+    assert "line 1 of the items file is not JSON" in capsys.readouterr().err
+    items.write_text('{"item": "tea-0"}')
+    assert cli.main([*at, "add", str(items)]) == 2
+    assert cli.main([*at, "add", str(tmp_path / "none")]) == 1
+
+
+def test_the_commands_say_what_the_package_holds_by_now(package, tmp_path, capsys):
+    items = (overlay_file.AddedItem("tea-1", "Black tea"),)
+    overlay_file.write_overlay(tmp_path / "o", overlay_file.Stored("", items, None))
+    assert cli.main(["overlay", str(package), str(tmp_path / "o"), "show"]) == 0
+    assert "the package holds 1 of the added items itself: tea-1" in capsys.readouterr().err
 
 
 # ----------------------------------------------------------------- the file

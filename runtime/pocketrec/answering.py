@@ -24,11 +24,13 @@ from pocketrec.placing import Placer
 from pocketrec.profile import Profile
 from pocketrec.ranking import Query, Ranker, Task, check_k
 from pocketrec.results import Results
-from pocketrec.stand_ins import stand_in
+from pocketrec.stand_ins import Interests, stand_in
 from pocketrec.view import View
 from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
 
 Clock = Callable[[], float]
+MAX_PHRASES, MAX_PHRASE = 32, 1_000
+"""Interests of one call, and characters of each."""
 
 
 class Answerer:
@@ -46,7 +48,7 @@ class Answerer:
         self.ranker = Ranker(package, engine, catalogue, self._tokenizer, self._lexicon)
         self._placer = None
         if self._tokenizer is not None and package.has("text/value"):
-            words = WordLikeness(package) if manifest.signals.lexical else None
+            words = WordLikeness(package.array, manifest.catalogue.items) if manifest.signals.lexical else None
             self._placer = Placer(package, engine, self._tokenizer, words)
         builder = None if self._placer is None else OverlayBuilder(package, self._placer)
         self.additions = Additions(package, catalogue, builder, overlay)
@@ -64,7 +66,7 @@ class Answerer:
         results = self.ranker.rank(
             Task(
                 request.verb,
-                self._standing_in(known, view),
+                self._standing_in(known, view, request.interests),
                 query,
                 mask,
                 request.k,
@@ -101,11 +103,21 @@ class Answerer:
         added = "" if view.overlay is None else f"+{view.overlay.checksum:08x}"
         return self._package.id[:32] + added
 
-    def _standing_in(self, known: History, view: View) -> History:
-        """The history in items that the engine knows."""
+    def _standing_in(self, known: History, view: View, phrases: tuple[str, ...]) -> History:
+        """The history and what is said of interests, in items that the engine knows."""
         limits = self._package.manifest.history
+        interests = None
+        if phrases:
+            if self._placer is None:
+                raise PackageError("this package holds no text encoder, so it cannot read interests")
+            interests = Interests(phrases, self._placer.near(self._placer.encode(phrases), phrases))
         return stand_in(
-            known, own=view.own, overlay=view.overlay, max_items=limits.max_items, max_weight=limits.max_weight
+            known,
+            own=view.own,
+            overlay=view.overlay,
+            interests=interests,
+            max_items=limits.max_items,
+            max_weight=limits.max_weight,
         )
 
     def disliked(self, view: View, profile: Profile, now: float | None) -> list[str]:
@@ -177,3 +189,20 @@ def id_list(exclude: Sequence[ItemId]) -> list[str]:
     if isinstance(exclude, (str, bytes)) or not isinstance(exclude, Iterable):
         raise UsageError(f"exclude is a sequence of ids; got {exclude!r:.80}")
     return [str(item) for item in exclude]
+
+
+def phrase_list(interests: str | Sequence[str] | None) -> tuple[str, ...]:
+    """What a user says, one phrase for each interest; a text is split at its commas.
+
+    Raises:
+        UsageError: it is no text or sequence of texts, or too long.
+    """
+    if interests is None:
+        return ()
+    listed = interests.split(",") if isinstance(interests, str) else interests
+    if not isinstance(listed, Sequence) or not all(isinstance(phrase, str) for phrase in listed):
+        raise UsageError(f"interests are a text such as 'noir films, jazz', or a list of texts; got {interests!r:.80}")
+    phrases = tuple(dict.fromkeys(phrase.strip() for phrase in listed if phrase.strip()))
+    if len(phrases) > MAX_PHRASES or any(len(phrase) > MAX_PHRASE for phrase in phrases):
+        raise UsageError(f"expected at most {MAX_PHRASES} interests of at most {MAX_PHRASE} characters each")
+    return phrases

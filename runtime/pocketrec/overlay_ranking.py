@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,65 +11,103 @@ from numpy.typing import NDArray
 
 from pocketrec.engine import RankerOutput
 from pocketrec.history import History
-from pocketrec.overlay import Overlay
+from pocketrec.overlay import Overlay, Placed
 from pocketrec.package import Package
 from pocketrec.placing import F32
 
 if TYPE_CHECKING:
     from pocketrec.ranking import Call
 
+SLACK = 1e-4
+"""How far a score may be off before it is worked out signal by signal, relative to the largest."""
 
-def best_added(package: Package, overlay: Overlay, call: Call, n: int) -> RankerOutput:
-    """The at most n best eligible added items, their indices after the package's own.
 
-    Signals are float32, each one product of numpy or a sum in float64 (neighbours), in any order; the score is their
-    sum in signal order. An added item has no popularity, boost or attribute vector.
+def merged_with_added(package: Package, overlay: Overlay, call: Call, own: RankerOutput, n: int) -> RankerOutput:
+    """The n best of the package's own, which are ranked, and of the eligible added ones; ties by index.
+
+    An added item has no popularity, boost or attribute vector; its other signals are products in float32 and, for
+    neighbours, sums in float64, in any order. One product with all weights says which added items can be in the list at
+    all; only for them each signal is worked out, and the score is their sum in signal order.
     """
-    own = package.manifest.catalogue.items
-    eligible = np.flatnonzero(call.task.mask[own:])
-    signals = added_signals(package, overlay, call)[:, eligible]
-    score = signals[0].copy()
-    for part in signals[1:]:
-        score += part
-    if n < len(score):
-        top = np.flatnonzero(score >= np.partition(score, len(score) - n)[len(score) - n])
-        eligible, score, signals = eligible[top], score[top], signals[:, top]
-    order = np.argsort(-score, kind="stable")[:n]
-    return RankerOutput(eligible[order] + own, score[order], signals[:, order])
+    with np.errstate(over="ignore", invalid="ignore"):  # who asked looks at the scores, as with an engine
+        parts = _parts(package, overlay, call)
+        rough = np.nan_to_num(parts.total(len(overlay)), nan=np.inf, posinf=np.inf, neginf=-np.inf)
+    free = n > len(own.index)
+    border = -np.inf if free else float(own.score[-1]) - SLACK * max(1.0, float(np.abs(own.score).max(initial=0.0)))
+    rows = np.flatnonzero((rough >= border) & call.task.mask[package.manifest.catalogue.items :])
+    if not len(rows):
+        return own
+    if len(rows) > n:  # only the best n of them can matter
+        least = np.partition(rough[rows], len(rows) - n)[len(rows) - n]
+        rows = rows[rough[rows] >= least - SLACK * max(1.0, abs(float(least)))]
+    with np.errstate(over="ignore", invalid="ignore"):
+        signals = parts.signals(rows, package.manifest.signals.names)
+        score = np.add.accumulate(signals, axis=0)[-1]
+    every = np.concatenate((own.score, score))
+    order = np.argsort(-every, kind="stable")[:n]
+    index = np.concatenate((own.index, rows + package.manifest.catalogue.items))[order]
+    return RankerOutput(index, every[order], np.concatenate((own.signals, signals), axis=1)[:, order])
 
 
-def merged(first: RankerOutput, second: RankerOutput, n: int) -> RankerOutput:
-    """The n best of both, ties by index; the indices of the second are larger."""
-    score = np.concatenate((first.score, second.score))
-    order = np.argsort(-score, kind="stable")[:n]
-    index = np.concatenate((first.index, second.index))[order]
-    return RankerOutput(index, score[order], np.concatenate((first.signals, second.signals), axis=1)[:, order])
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the signals of added items are made of, weights multiplied in.
+
+    Attributes:
+        placed: where they stand.
+        vectors: signal -> float32 [D] or [d], what their vectors or factors are multiplied with.
+        sums: signal -> float32 [N].
+    """
+
+    placed: Placed
+    vectors: Mapping[str, F32]
+    sums: Mapping[str, F32]
+
+    def total(self, count: int) -> F32:
+        """The score of every item, float32 [N], but for rounding."""
+        total = np.zeros(count, np.float32)
+        text = [vector for name, vector in self.vectors.items() if name != "factors"]
+        if text:
+            total += self.placed.vectors @ (text[0] if len(text) == 1 else np.sum(text, axis=0))
+        if "factors" in self.vectors:
+            total += self.placed.factors @ self.vectors["factors"]
+        for part in self.sums.values():
+            total += part
+        return total
+
+    def signals(self, rows: NDArray[np.int64], names: Sequence[str]) -> F32:
+        """float32 [S, R]: each signal of some items."""
+        signals = np.zeros((len(names), len(rows)), np.float32)
+        for place, name in enumerate(names):
+            if name in self.vectors:
+                table = self.placed.factors if name == "factors" else self.placed.vectors
+                signals[place] = table[rows] @ self.vectors[name]
+            elif name in self.sums:
+                signals[place] = self.sums[name][rows]
+        return signals
 
 
-def added_signals(package: Package, overlay: Overlay, call: Call) -> F32:
-    """float32 [S, N]: what each signal adds to every added item."""
-    placed, task = overlay.placed, call.task
-    history = task.history
-    raw: dict[str, F32] = {}
+def _parts(package: Package, overlay: Overlay, call: Call) -> _Parts:
+    task, names = call.task, package.manifest.signals.names
+    history, weight = task.history, dict(zip(names, call.weights, strict=True))
+    vectors: dict[str, F32] = {}
+    sums: dict[str, F32] = {}
     if len(history.index):
-        raw["content"] = placed.vectors @ (history.weight @ package.dense_rows("text", history.index))
-        raw["neighbours"] = overlay.neighbours(history)
+        if weight.get("content"):
+            vectors["content"] = weight["content"] * (history.weight @ package.dense_rows("text", history.index))
+        if weight.get("neighbours"):
+            sums["neighbours"] = weight["neighbours"] * overlay.neighbours(history)
         settings = package.manifest.signals.factors
-        if settings is not None and placed.factors.shape[1]:
-            raw["factors"] = placed.factors @ user_factors(
-                package.dense_rows("factors", history.index), history.weight, alpha=settings.alpha
-            )
-    if len(call.vector):
-        raw["semantic"] = placed.vectors @ call.vector[0]
-    if task.query is not None and task.query.matches is not None and overlay.words is not None:
+        if settings is not None and weight["factors"]:
+            rows = package.dense_rows("factors", history.index)
+            vectors["factors"] = weight["factors"] * user_factors(rows, history.weight, alpha=settings.alpha)
+    if len(call.vector) and weight.get("semantic"):
+        vectors["semantic"] = weight["semantic"] * call.vector[0]
+    matches = None if task.query is None else task.query.matches
+    if matches is not None and overlay.words is not None and weight.get("lexical"):
         term = package.manifest.blend[task.mode].get("lexical")
-        raw["lexical"] = overlay.words.scores(task.query.matches, power=term.power if term else 0.0)
-    names = package.manifest.signals.names
-    signals = np.zeros((len(names), len(overlay)), np.float32)
-    for row, name in enumerate(names):
-        if name in raw and call.weights[row]:
-            np.multiply(raw[name], call.weights[row], out=signals[row])
-    return signals
+        sums["lexical"] = weight["lexical"] * overlay.words.scores(matches, power=term.power if term else 0.0)
+    return _Parts(overlay.placed, vectors, sums)
 
 
 def user_factors(rows: F32, weight: F32, *, alpha: float) -> F32:

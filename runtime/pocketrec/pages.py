@@ -40,6 +40,7 @@ class Request:
         now: seconds since 1970, or None for the clock.
         display: what the list should look like.
         shown: ids on the pages before, in order.
+        interests: what the user says interests them.
     """
 
     verb: str
@@ -52,6 +53,7 @@ class Request:
     now: float | None = None
     display: Display = PLAIN
     shown: tuple[str, ...] = ()
+    interests: tuple[str, ...] = ()
 
 
 def write_cursor(state: str, history: Sequence[tuple[str, float]], request: Request) -> str:
@@ -79,7 +81,9 @@ def read_cursor(text: str) -> tuple[str, list[tuple[str, float]], Request]:
     try:
         state, history, display, rest = _rich(json.loads(_unfold(text)))
         request = Request(**dict(zip(_REQUEST, (*rest, Display(*display)), strict=True)))
-        if request.verb not in VERBS or not all(isinstance(item, str) for item in (state, *request.shown)):
+        if request.verb not in VERBS or not all(
+            isinstance(item, str) for item in (state, *request.shown, *request.interests)
+        ):
             raise ValueError("its parts are others")
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError, struct.error, zlib.error) as error:
         raise UsageError(f"{text!r:.40} is no cursor of a page ({error}); start again from the first page") from error

@@ -15,7 +15,7 @@ from pocketrec.explain import Explainer
 from pocketrec.history import NO_BLOCKS, Blocks, History, gather_blocks
 from pocketrec.lexicon import Lexicon, Matches, WordInput
 from pocketrec.manifest import HISTORY_SIGNALS
-from pocketrec.overlay_ranking import best_added, merged
+from pocketrec.overlay_ranking import merged_with_added
 from pocketrec.package import Package
 from pocketrec.rerank import (
     MAX_K,
@@ -211,18 +211,18 @@ class Ranker:
         overlay = call.view.overlay
         if overlay is None:
             return self._ranked(call, n)
-        added = best_added(self._package, overlay, call, n)
         own = min(n, int(np.count_nonzero(call.task.mask[: call.view.own])))
-        return merged(self._ranked(call, own), added, n) if own else added
+        ranked = self._ranked(call, own) if own else _nothing(len(self._signals))
+        output = merged_with_added(self._package, overlay, call, ranked, n)
+        _check_finite(output, call.task)
+        return output
 
     def _ranked(self, call: Call, n: int) -> RankerOutput:
-        """The n best items of the package, by the engine, checked."""
-        task = call.task
+        """The n best items of the package, by the engine."""
         output = self._engine.rank(_input(call, n))
-        if len(output.index) != n or not np.isfinite(output.score).all() or not np.isfinite(output.signals).all():
-            if task.weights:
-                raise UsageError(f"with weights {dict(task.weights)!r:.200} the scores overflow; use smaller ones")
-            raise PackageError("the scores of this package overflow: its tables and weights are too large to be used")
+        _check_finite(output, call.task)
+        if len(output.index) != n:
+            raise PackageError(f"the engine ranked {len(output.index)} of {n} items: the package's scores overflow")
         return output
 
     def _present(self, call: Call, shown: RankerOutput) -> tuple[Recommendation, ...]:
@@ -286,6 +286,18 @@ def _input(call: Call, n: int) -> RankerInput:
         weights=call.weights,
         n=n,
     )
+
+
+def _check_finite(output: RankerOutput, task: Task) -> None:
+    if not np.isfinite(output.score).all() or not np.isfinite(output.signals).all():
+        if task.weights:
+            raise UsageError(f"with weights {dict(task.weights)!r:.200} the scores overflow; use smaller ones")
+        raise PackageError("the scores of this package overflow: its tables and weights are too large to be used")
+
+
+def _nothing(signals: int) -> RankerOutput:
+    """A list of no item."""
+    return RankerOutput(np.empty(0, np.int64), np.empty(0, np.float32), np.empty((signals, 0), np.float32))
 
 
 def _finite(signal: str, weight: object) -> float:

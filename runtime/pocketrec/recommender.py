@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec.added import AddedItem
-from pocketrec.answering import Answerer, Clock, id_list
+from pocketrec.answering import Answerer, Clock, id_list, phrase_list
 from pocketrec.catalogue import Catalogue
 from pocketrec.engine import Engine
 from pocketrec.errors import PackageError, UsageError
@@ -93,6 +93,7 @@ class Recommender:
         history: HistoryLike = (),
         *,
         k: int = 10,
+        interests: str | Sequence[str] | None = None,
         profile: Profile | None = None,
         filter: Filter | None = None,
         exclude: Sequence[ItemId] = (),
@@ -111,6 +112,8 @@ class Recommender:
             history: ids, (id, weight) pairs, or a mapping of id to weight. A bare id weighs 1, a negative
                 weight is a dislike. An empty history gives the most popular items.
             k: how many; all eligible items if there are fewer.
+            interests: what the user says interests them, "noir films, jazz" or a list: each counts as one item in the
+                history, spread over the items that it is most like.
             profile: the user's profile, whose items count as if they came before those of the history.
             filter: attribute -> value, ``(sign, value)`` or a list of them, for example ``{"category": ["A", "B"],
                 "price": ("<", 20)}``. Values of one key are alternatives; comparisons and keys must all hold; an
@@ -137,7 +140,8 @@ class Recommender:
                 unknown id.
         """
         display = Display(diversity, max_per or {}, distinct, min_share or {})
-        request = Request("recommend", "", k, filter, exclude, weights, explain, now, display)
+        said = phrase_list(interests)
+        request = Request("recommend", "", k, filter, exclude, weights, explain, now, display, interests=said)
         with self._call() as view:
             known = self.answers.resolve(view, history, strict, profile=profile, now=now)
             return self.answers.answer(request, known, view)

@@ -25,12 +25,10 @@ class Interests:
     Attributes:
         phrases: P of them.
         near: the items that each is most like.
-        weight: of each phrase, as of an item in a history.
     """
 
     phrases: Sequence[str]
     near: Near
-    weight: float
 
 
 def stand_in(
@@ -64,7 +62,7 @@ def stand_in(
         cause.append(np.repeat(history.index[added], near.index.shape[1]))
     if interests is not None:
         index.append(interests.near.index.ravel())
-        weight.append((interests.near.weight * np.float32(interests.weight)).ravel())
+        weight.append(interests.near.weight.ravel())
         cause.append(np.repeat(-1 - np.arange(len(interests.phrases)), interests.near.index.shape[1]))
     phrases = () if interests is None else tuple(interests.phrases)
     merged = _merged(np.concatenate(index), np.concatenate(weight), np.concatenate(cause), max_weight)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pocketrec import arguments
 from pocketrec.errors import UsageError
+from pocketrec.overlay_command import open_with
 from pocketrec.terminal import command, print_json, print_line
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _add_recommend(commands: Any) -> None:
         metavar="F.jsonl",
         help='one history a line: [id, ...], [[id, weight], ...], {"id": weight} or {"history": ...}; "-" is stdin',
     )
+    parser.add_argument("--interests", metavar="WORDS,...", help='in words, for example "noir films, jazz"')
     _add_ranking_options(parser)
 
 
@@ -77,6 +79,7 @@ def _add_more(commands: Any) -> None:
     )
     parser.add_argument("package", help="a .pocketrec file")
     parser.add_argument("cursor", help='a cursor; "-" reads it from stdin')
+    _add_added(parser)
     _add_language(parser)
     _add_open_options(parser)
 
@@ -98,6 +101,7 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
     if weights:
         parser.add_argument("--weights", default="", metavar="SIGNAL=W,...", help="in place of the package's own")
         parser.add_argument("--strict", action="store_true", help="an unknown history id is an error")
+    _add_added(parser)
     parser.add_argument("--explain", action="store_true", help="show why")
     _add_language(parser)
     parser.add_argument("--diversity", type=float, default=0.0, metavar="0..1", help="how unlike the items should be")
@@ -115,6 +119,10 @@ def _add_ranking_options(parser: argparse.ArgumentParser, *, weights: bool = Tru
     _add_open_options(parser)
 
 
+def _add_added(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overlay", metavar="F", help="items added on this device, see `pocketrec overlay`")
+
+
 def _add_language(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", default="en", metavar="L", help="language of --explain: en (default) or zh")
 
@@ -125,9 +133,7 @@ def _add_open_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _open(args: argparse.Namespace) -> Recommender:
-    from pocketrec.opening import open_package
-
-    return open_package(args.package, engine=args.engine)
+    return open_with(args.package, getattr(args, "overlay", None), engine=args.engine)
 
 
 def _recommend(args: argparse.Namespace) -> int:
@@ -144,6 +150,7 @@ def _recommend(args: argparse.Namespace) -> int:
                 recommender.recommend(
                     history,
                     k=args.k,
+                    interests=args.interests,
                     profile=arguments.profile(args.profile),
                     filter=arguments.filters(args.filter),
                     exclude=arguments.ids(args.exclude),
