@@ -1,57 +1,32 @@
 """What each signal is worth: alone, and to the blend, on validation users, with test users beside.
 
-usage: python benchmarks/ablation.py DATA [--sets NAME ...] [--splits 0 1] [--preset quick] [--min-users 2]
+usage: python benchmarks/ablation.py
 
-DATA is what `quality.py` takes. A row without a package's weight is a signal that is left out of it, so the blend
-beside it is fitted *with* the signal. Means over the splits; raw figures go to `results/ablation.json`.
+Reads what the builds of `quality.py` found (`results/quality.json`). A row without a package's weight is a signal that
+is left out of it, so the blend beside it is fitted *with* the signal. Means over the splits. The exit code is 3 where a
+packaged signal alone beats the blend on validation users.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
-from machine import save
-from pocketrec_export.pipeline import build
+from tables import load
 
-SETS = ("ml-latest-small", "movietweetings", "online-retail")
 GROUPS = ("validation", "test")
 
 
 def main() -> int:
-    """Build every set and split, then print one table a set; 3 where the blend is not the best on validation."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--sets", nargs="+", default=SETS)
-    parser.add_argument("--splits", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--preset", default="quick")
-    parser.add_argument("--min-users", type=int, default=2)
-    parser.add_argument("--work", type=Path, default=Path("build/quality"))
-    args = parser.parse_args()
-    rows = [measure(args, name, split) for name in args.sets for split in args.splits]
-    print("\n".join(line for name in args.sets for line in table([row for row in rows if row["set"] == name])))
-    print(f"\nwrote {save('ablation', rows)}")
+    """Print one table a set; 3 where the blend is not the best on validation."""
+    rows = [
+        {"set": row["set"], "split": row["split"], "signals": row["ablation"]["signals"]}
+        for row in load("quality")["rows"]
+        if row.get("ablation")
+    ]
+    for name in dict.fromkeys(row["set"] for row in rows):
+        print("\n".join(table([row for row in rows if row["set"] == name])))
     return 0 if all(best_is_blend(row["signals"]) for row in rows) else 3
-
-
-def measure(args: argparse.Namespace, name: str, split: int) -> dict[str, Any]:
-    """The ablation of one set and split."""
-    folder, work = args.data / name, args.work / f"{name}-{split}"
-    work.mkdir(parents=True, exist_ok=True)
-    report = build(
-        folder / "interactions.parquet",
-        folder / "items.parquet",
-        out=work / "ablation.pocketrec",
-        split=folder / f"split-{split}.parquet",
-        preset=args.preset,
-        min_users=args.min_users,
-        cache=args.work / "cache",
-        overwrite=True,
-    )
-    assert report.ablation is not None  # the splits hold validation users
-    return {"set": name, "split": split, "signals": report.ablation["signals"]}
 
 
 def best_is_blend(signals: list[dict[str, Any]]) -> bool:

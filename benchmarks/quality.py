@@ -107,6 +107,7 @@ def measure(args: argparse.Namespace, scorer: Path, name: str, split: int) -> di
         "full_bytes": report.full_bytes,
         "student": report.student,
         "settings": report.settings,
+        "ablation": report.ablation,
         "min_users": args.min_users,
         "build_s": round(seconds, 1),
     }
