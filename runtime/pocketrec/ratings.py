@@ -7,7 +7,7 @@ x = (b_u, u) is the solution of
         = sum z (rating - mean - b_i) - H (0, covariance)
 
 The two terms with H say how unsure the item vectors are themselves: without them a long history would trust
-vectors that were learned from a handful of ratings. Source: Lim and Teh 2007; see `pocketrec_export.explicit`.
+vectors that were learned from a handful of ratings. Source: Lim and Teh 2007.
 """
 
 from __future__ import annotations
