@@ -1,8 +1,9 @@
 """What each signal is worth: alone, and to the blend, on validation users, with test users beside.
 
-usage: python benchmarks/ablation.py
+usage: python benchmarks/ablation.py [NAME]
 
-Reads what the builds of `quality.py` found (`results/quality.json`). A row without a package's weight is a signal that
+Reads what the builds of `quality.py` found (`results/NAME.json`, by default quality) and keeps it in
+`results/ablation.json`. A row without a package's weight is a signal that
 is left out of it, so the blend beside it is fitted *with* the signal. Means over the splits. The exit code is 3 where a
 packaged signal alone beats the blend on validation users.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from machine import save
 from tables import load
 
 GROUPS = ("validation", "test")
@@ -21,11 +23,12 @@ def main() -> int:
     """Print one table a set; 3 where the blend is not the best on validation."""
     rows = [
         {"set": row["set"], "split": row["split"], "signals": row["ablation"]["signals"]}
-        for row in load("quality")["rows"]
+        for row in load(sys.argv[1] if len(sys.argv) > 1 else "quality")["rows"]
         if row.get("ablation")
     ]
     for name in dict.fromkeys(row["set"] for row in rows):
         print("\n".join(table([row for row in rows if row["set"] == name])))
+    print(f"\nwrote {save('ablation', rows)}")
     return 0 if all(best_is_blend(row["signals"]) for row in rows) else 3
 
 

@@ -78,6 +78,26 @@ def time_split() -> list[str]:
     return lines
 
 
+def ablation() -> list[str]:
+    """NDCG@10 on validation users: each signal alone, and the blend without it (with it, where no package holds it)."""
+    rows = load("ablation")["rows"]
+    lines = [
+        "| data | signal | alone, validation | alone, test | blend, validation | blend, test | the blend is |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        for signal in row["signals"]:
+            cells = [
+                f"{signal[kind][users]['ndcg10']:.4f}" if kind in signal else ""
+                for kind in ("alone", "blend")
+                for users in ("validation", "test")
+            ]
+            name, how = signal["signal"], "without it" if signal["packaged"] else "with it"
+            shown = "**the package's**" if name == "blend" else how
+            lines.append(f"| {row['set']}, split {row['split']} | {name} | {' | '.join(cells)} | {shown} |")
+    return lines
+
+
 def _interval(difference: dict[str, Any]) -> str:
     low, high = difference["ci95"]
     return f"{difference['mean']:+.4f} ({low:+.4f} to {high:+.4f})"
@@ -152,6 +172,7 @@ TABLES = {
     "rmse": rmse,
     "known_item": known_item,
     "time_split": time_split,
+    "ablation": ablation,
 }
 
 
