@@ -1,5 +1,6 @@
 """The whole way, from files to answers, with a tiny real teacher: two groups of items that share nothing."""
 
+import functools
 import hashlib
 import json
 import os
@@ -357,7 +358,11 @@ def test_ctrl_c_leaves_nothing_behind(frames, teacher, tmp_path):
     command += ["--out", "x.pocketrec", "--teacher", teacher]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    # Whoever runs the tests in the background may have told all children to ignore it.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("distilling"):
