@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pocketrec.errors import DataError, UsageError
 from pocketrec.filters import Wanted, parse_filter
@@ -65,26 +65,44 @@ def profile(path: str | None) -> Profile | None:
     return None if path is None else Profile.open(path, write=False)
 
 
+def json_lines(path: str, what: str) -> Iterator[tuple[int, Any]]:
+    """(line number, value) of each line of a JSON Lines file that is not blank; ``-`` is stdin.
+
+    Args:
+        path: of the file.
+        what: it holds, for messages.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no JSON.
+    """
+    try:
+        with open(0 if path == "-" else path, encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, _json(line, f"line {number} of the {what} file")
+    except OSError as error:
+        raise DataError(f"cannot read {what} file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{what} file {path} is not UTF-8: byte {error.start} is invalid") from error
+
+
+def _json(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} is not JSON: {error}") from error
+
+
 def read_histories(path: str) -> list[HistoryLike]:
     """One history a line of a JSON Lines file; ``-`` is stdin.
 
     Raises:
         DataError: the file cannot be read, or a line is no history.
     """
-    try:
-        with open(0 if path == "-" else path, encoding="utf-8-sig") as lines:
-            return [_history_line(line, number) for number, line in enumerate(lines, 1) if line.strip()]
-    except OSError as error:
-        raise DataError(f"cannot read history file {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"history file {path} is not UTF-8: byte {error.start} is invalid") from error
+    return [_history_line(value, number) for number, value in json_lines(path, "history")]
 
 
-def _history_line(line: str, number: int) -> HistoryLike:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"line {number} of the history file is not JSON: {error}") from error
+def _history_line(value: Any, number: int) -> HistoryLike:
     if isinstance(value, dict) and "history" in value:
         value = value["history"]
     if isinstance(value, dict):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from pocketrec import arguments
-from pocketrec.errors import DataError
 from pocketrec.terminal import command, print_json, print_line
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ def open_with(package: str, overlay: str | None, *, engine: str | None = None) -
 
 
 def _add(args: argparse.Namespace) -> int:
-    items = _read(args.items)
+    items = [item for _, item in arguments.json_lines(args.items, "items")]
     with open_with(args.package, args.overlay) as recommender:
         print(f"{recommender.add_items(items):,} added items")
     return 0
@@ -80,21 +78,3 @@ def _show(args: argparse.Namespace) -> int:
     for item in items:
         print_line(f"{item.item}  {item.title}")
     return 0
-
-
-def _read(path: str) -> list[Any]:
-    """One item a line."""
-    try:
-        with open(0 if path == "-" else path, encoding="utf-8-sig") as lines:
-            return [_line(line, number) for number, line in enumerate(lines, 1) if line.strip()]
-    except OSError as error:
-        raise DataError(f"cannot read items file {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"items file {path} is not UTF-8: byte {error.start} is invalid") from error
-
-
-def _line(line: str, number: int) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"line {number} of the items file is not JSON: {error}") from error
