@@ -143,6 +143,14 @@ def test_a_query_must_be_a_string(rec):
         rec.search(b"tea")
     with pytest.raises(UsageError, match="sequence of texts"):
         rec.search_many("tea")
+    for histories in (None, {"tea-1": 1.0}, "tea-1"):
+        with pytest.raises(UsageError, match="sequence of histories"):
+            rec.recommend_many(histories)
+    for many in (rec.recommend_many, rec.search_many):
+        assert many([], k=3, filter=None) == []
+        with pytest.raises(TypeError, match="'kk'"):
+            many([], kk=3)
+    assert rec.search_many([], history=["tea-1"]) == []
 
 
 def test_many_equals_one_by_one(large):

@@ -250,12 +250,12 @@ class Recommender:
 
     def recommend_many(self, histories: Sequence[HistoryLike], **options: Unpack[ListOptions]) -> list[Results]:
         """:meth:`recommend` for each history, in order."""
+        _check_many("recommend_many", "histories", histories, options, ListOptions.__optional_keys__)
         return [self.recommend(history, **options) for history in histories]
 
     def search_many(self, texts: Sequence[str], **options: Unpack[SearchOptions]) -> list[Results]:
         """:meth:`search` for each text, in order."""
-        if isinstance(texts, str):
-            raise UsageError("search_many takes a sequence of texts; use search for a single one")
+        _check_many("search_many", "texts", texts, options, SearchOptions.__optional_keys__)
         return [self.search(text, **options) for text in texts]
 
     def predict(self, history: RatingsLike, items: Sequence[ItemId], *, strict: bool = False) -> list[float | None]:
@@ -374,3 +374,13 @@ class Recommender:
             with self._gate:
                 self._running -= 1
                 self._gate.notify_all()
+
+
+def _check_many(name: str, what: str, many: object, options: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Refuse what the single form would, also where there is nothing to do."""
+    if isinstance(many, (str, bytes, Mapping)) or not isinstance(many, Sequence):
+        single = name.removesuffix("_many")
+        raise UsageError(f"{name} takes a sequence of {what}, got {type(many).__name__}; use {single} for a single one")
+    unknown = options.keys() - known
+    if unknown:
+        raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
