@@ -78,6 +78,37 @@ def time_split() -> list[str]:
     return lines
 
 
+def profiles() -> list[str]:
+    """A full profile, a column an engine."""
+    named = {
+        "add one event: p50 / p99": ("add_p50_ms", "add_p99_ms"),
+        "add one event, then recommend by the profile: p50 / p99": ("both_p50_ms", "both_p99_ms"),
+        "open": ("open_ms",),
+        "make room in a full one": ("making_room_ms",),
+    }
+    return _engines("profile of 10,000 events, one thread", load("profiles")["rows"], named)
+
+
+def overlay() -> list[str]:
+    """1,000 items added on the device, a column an engine."""
+    rows = load("overlay")["rows"]
+    named = {
+        "add 1,000 items with texts": ("add_ms",),
+        "recommend before: p50": ("plain_p50_ms",),
+        "recommend with them: p50": ("added_p50_ms",),
+    }
+    growth = [f"{row['growth']:+.0%}" for row in rows]
+    return [*_engines("items added on the device, one thread", rows, named), f"| growth | {' | '.join(growth)} |"]
+
+
+def _engines(title: str, rows: list[dict[str, Any]], named: dict[str, tuple[str, ...]]) -> list[str]:
+    lines = [f"| {title} | {' | '.join(row['engine'] for row in rows)} |", "|---" * (len(rows) + 1) + "|"]
+    for label, keys in named.items():
+        cells = [" / ".join(f"{row[key]:.{_digits(key)}f}" for key in keys) + " ms" for row in rows]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return lines
+
+
 def ablation() -> list[str]:
     """NDCG@10 on validation users: each signal alone, and the blend without it (with it, where no package holds it)."""
     rows = load("ablation")["rows"]
@@ -173,6 +204,8 @@ TABLES = {
     "known_item": known_item,
     "time_split": time_split,
     "ablation": ablation,
+    "profiles": profiles,
+    "overlay": overlay,
 }
 
 
