@@ -199,6 +199,24 @@ def tuned_on(train: csr_matrix, validation: Heldout, *, preset: Preset = PRESET,
     return tune.tune(Learning(train, **learning), eligible=np.ones(ITEMS, bool), validation=validation, preset=preset)
 
 
+def test_who_has_no_history_gets_the_popular_even_where_popularity_helps_no_other() -> None:
+    # What the neighbours say is right, however softly, and popular items are wrong: they help nobody with a history.
+    pairs = np.kron(np.diag(np.logspace(0, -5, ITEMS // 2)), [[0, 1], [1, 0]])
+    table = csr_matrix(pairs.astype(np.float32))
+    history = [np.array([user], np.int32) for user in range(0, ITEMS, 2)]
+    targets = [np.array([user + 1], np.int32) for user in range(0, ITEMS, 2)]
+    users = [f"u{user}" for user in range(len(history))]
+    held = Heldout(users, history, targets, np.zeros(len(history), np.int32), 0)
+    popular = np.zeros(ITEMS, np.float32)
+    popular[4], popular[9] = 0.4, 0.9
+    bench = Bench(held, eligible=np.ones(ITEMS, bool), train=csr_matrix((1, ITEMS)))
+    model, fit = bench.blended(FullModel(neighbours=table, popularity=popular))
+    assert fit.blend["popularity"].weight == 0
+    assert model.recommend(np.array([], np.int64), np.array([], np.float32), k=2).tolist() == [9, 4]
+    for asked, wanted in list(zip(history, targets, strict=True))[:8]:  # softer ones are as good as equal
+        assert model.recommend(asked, np.ones(1, np.float32), k=1).tolist() == wanted.tolist()
+
+
 def test_tuning_ranks_better_than_popularity(train: csr_matrix, text: NDArray[np.float32]) -> None:
     lines: list[str] = []
     held = heldout(users=60)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from pocketrec.manifest import BlendTerm
 from scipy.sparse import csr_matrix
 
 from pocketrec_export import blend
@@ -16,6 +17,10 @@ from pocketrec_export.samples import Samples, sample_users, shortlist
 
 Signal = Callable[[NDArray[np.int32]], NDArray[np.float32]]
 """A signal beside those of a model: a history, int32[H], to float32[I]."""
+
+
+LEAST_POPULARITY = 1e-3
+"""Least weight of popularity, where typical scores have a spread of one: it orders what is equal, and no more."""
 
 
 class Bench:
@@ -47,9 +52,16 @@ class Bench:
         return blend.measure_default(self.samples(model)) if self.users else None
 
     def blended(self, model: FullModel) -> tuple[FullModel, blend.BlendFit]:
-        """The model with the blend fitted for it; the default blend without users."""
+        """The model with the blend fitted for it, and the fit; the default blend without users.
+
+        Validation users have a history, so that popularity may get no weight from them. It keeps `LEAST_POPULARITY`
+        all the same: whoever has no history yet has nothing else.
+        """
         fitted = blend.fit(self.samples(model), scale_only=not self.users)
-        return replace(model, blend=fitted.blend), fitted
+        terms = dict(fitted.blend)
+        if model.popularity is not None and terms["popularity"].weight < LEAST_POPULARITY:
+            terms["popularity"] = BlendTerm(LEAST_POPULARITY, 0.0)
+        return replace(model, blend=terms), fitted
 
     def samples(self, model: FullModel, *, beside: Mapping[str, Signal] | None = None) -> Samples:
         """The signals of the users (a seeded draw of many) over the items that may win.
