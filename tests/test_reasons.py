@@ -10,7 +10,7 @@ from pocketrec.history import Blocks
 from pocketrec.manifest import PRIORS
 from pocketrec.phrases import LANGUAGES, describe
 from pocketrec.reasons import settle, split_factors, split_neighbours, split_text
-from pocketrec.results import Reason
+from pocketrec.results import Reason, Recommendation
 from worlds import random_world
 
 
@@ -121,3 +121,18 @@ def test_contributions_sum_to_the_score(recommender, history):
     for item in recommender.recommend(history, k=5, explain=True):
         total = sum(reason.contribution for reason in item.reasons)
         assert abs(total - item.score) <= 1e-4 * max(abs(item.score), 1e-3)
+
+
+def test_what_is_worth_saying():
+    def of(*contributions):
+        return [Reason("item", f"i{value}", "", value, {}) for value in contributions]
+
+    def said(*contributions, limit=3):
+        item = Recommendation("x", "X", 1.0, {}, tuple(of(*contributions)))
+        return [reason.contribution for reason in item.main_reasons(limit)]
+
+    assert said(2.0, -1.0, 0.02, 0.5) == [2.0, -1.0, 0.02]
+    assert said(2.0, 0.5, 0.019) == [2.0, 0.5]
+    assert said(0.001) == [0.001]  # all there is
+    assert said(2.0, 1.0, limit=1) == [2.0]
+    assert said() == []

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
+WORTH_SAYING = 0.01
+"""Least strength of a reason that is told, beside the strongest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -54,6 +57,14 @@ class Recommendation:
     score: float
     signals: Mapping[str, float]
     reasons: tuple[Reason, ...] = ()
+
+    def main_reasons(self, limit: int = 3) -> tuple[Reason, ...]:
+        """The reasons worth saying, strongest first: at most ``limit``, each at least 1 % as strong as the first."""
+        return tuple(
+            reason
+            for reason in self.reasons[:limit]
+            if abs(reason.contribution) >= WORTH_SAYING * abs(self.reasons[0].contribution)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The recommendation as plain JSON values."""

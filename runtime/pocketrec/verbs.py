@@ -310,5 +310,5 @@ def _print_results(results: Results, args: argparse.Namespace) -> None:
         print_line(f"{rank:3}  {item.score:8.4f}  {item.title}  [{item.item}]")
         if args.explain and item.reasons:
             print_line(
-                "               " + "; ".join(describe(reason, language=language) for reason in item.reasons[:3])
+                "               " + "; ".join(describe(reason, language=language) for reason in item.main_reasons())
             )

@@ -55,5 +55,5 @@ def _title(recommender: Recommender, id: str) -> str:
 
 
 def _answer(asked: str, results: Results) -> dict[str, Any]:
-    shown = [{"title": item.title, "reasons": [describe(why) for why in item.reasons[:2]]} for item in results]
+    shown = [{"title": item.title, "reasons": [describe(why) for why in item.main_reasons(2)]} for item in results]
     return {"asked": asked, "results": shown}
