@@ -120,7 +120,7 @@ def measure_baselines(args: argparse.Namespace, scorer: Path, name: str, split: 
     events = read_interactions(folder / "interactions.parquet")
     dataset = make_dataset(events, read_split(folder / f"split-{split}.parquet"))
     found = {}
-    for baseline, tuned in tuned_baselines(events, dataset, progress=Progress()).items():
+    for baseline, tuned in tuned_baselines(dataset, progress=Progress()).items():
         path = work / f"{baseline}-recs.parquet"
         write_recs(path, dataset, rank_with_scorer(tuned.scorer, dataset.test, eligible=dataset.train_items))
         found[baseline] = {**score(scorer, folder, split, path), **tuned.as_dict()}

@@ -12,7 +12,7 @@ from pocketrec import cli
 from pocketrec.errors import DataError, UsageError
 from pocketrec_export.dataset import Dataset, make_dataset
 from pocketrec_export.read import read_interactions
-from pocketrec_export.recent import aged, recent_popularity
+from pocketrec_export.recent import recent_popularity
 from pocketrec_export.split import make_split
 from pocketrec_export.split_files import read_split, write_split
 from pocketrec_export.time_split import make_time_split
@@ -78,14 +78,12 @@ def test_popularity_fades_from_the_end_of_train() -> None:
     day = 86_400
     data = read_interactions(WORLD.assign(timestamp=day * WORLD.timestamp), value="rating", positive="value>=4")
     dataset = make_dataset(data, make_time_split(data, test=0.3, validation=0.2))
-    weights = aged(data, dataset, half_life=2).toarray()
-    pairs = {(dataset.users[u], dataset.items[i]): float(weights[u, i]) for u, i in np.argwhere(weights)}
-    # Train ends at day 7: the row of day 5 has lost one half, that of day 1 three.
-    assert pairs[("c", "y")] == 1 / 2
-    assert pairs[("a", "x")] == 1 / 8
-    assert set(pairs) == {("a", "x"), ("a", "y"), ("b", "x"), ("b", "z"), ("c", "y"), ("d", "x")}
-    score = recent_popularity(data, dataset).fit(dataset.train, {"half_life_days": 2})(np.array([0]))
-    assert score[dataset.items.index("x")] == pytest.approx(2**-3 + 2**-2 + 2**-0.5)
+    score = recent_popularity(dataset).fit(dataset.train, {"half_life_days": 2})(np.array([0]))
+    # The newest row of train is of day 6. Each item's rows are 2^(-(6 - day) / 2), by hand.
+    rows = {"x": (1, 3, 6), "y": (2, 5), "z": (4,)}
+    assert {dataset.items[i]: float(score[i]) for i in np.flatnonzero(score)} == pytest.approx(
+        {item: sum(2 ** (-(6 - day) / 2) for day in days) for item, days in rows.items()}
+    )
 
 
 def test_rows_of_one_moment_are_of_one_period() -> None:

@@ -22,7 +22,7 @@ from pocketrec_export.list_metrics import ItemFacts
 from pocketrec_export.metrics import Figures, figures
 from pocketrec_export.progress import Progress
 from pocketrec_export.rankings import Rankings, facts_of, rank_with_full, rank_with_package, write_recs
-from pocketrec_export.read import Interactions, read_interactions
+from pocketrec_export.read import read_interactions
 from pocketrec_export.recent import recent_popularity
 from pocketrec_export.rules import Rules
 from pocketrec_export.split_files import read_split
@@ -77,15 +77,13 @@ def _groups(dataset: Dataset, users: Users | None) -> dict[str, list[str]]:
     return {column: ["" if row is None else names[row] for row in rows] for column, names in users.groups.items()}
 
 
-def tuned_baselines(
-    interactions: Interactions, dataset: Dataset, *, progress: Progress | None = None
-) -> dict[str, TunedBaseline]:
+def tuned_baselines(dataset: Dataset, *, progress: Progress | None = None) -> dict[str, TunedBaseline]:
     """Every baseline, fitted on the train rows and chosen on the validation users of a dataset.
 
     Under a split by time popularity that fades is one of them.
     """
     result = {}
-    fading = {} if dataset.until is None else {"recent_popularity": recent_popularity(interactions, dataset)}
+    fading = {} if dataset.until is None else {"recent_popularity": recent_popularity(dataset)}
     for name, baseline in (BASELINES | fading).items():
         with (progress or Progress(quiet=True)).stage(f"tuning {name}"):
             result[name] = tune_baseline(
@@ -170,7 +168,7 @@ def evaluate(
         write_recs(recs, dataset, ranked)
     if full_recs is not None and full_ranked is not None:
         write_recs(full_recs, dataset, full_ranked)
-    tuned = tuned_baselines(rows, dataset, progress=progress) if baselines else {}
+    tuned = tuned_baselines(dataset, progress=progress) if baselines else {}
     return _compared(dataset, facts, ranked, full_ranked, tuned)
 
 

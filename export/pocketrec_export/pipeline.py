@@ -206,7 +206,7 @@ def build(
 
         comparison = measured_on = None
         if events is not None and dataset is not None and len(dataset.test):
-            simple = tuned_baselines(events, dataset, progress=run.progress) if baselines else {}
+            simple = tuned_baselines(dataset, progress=run.progress) if baselines else {}
             with run.stage(f"evaluating on {len(dataset.test):,} test users"), opened(parts()) as recommender:
                 comparison = compare(recommender, fitted.full, dataset, baselines=simple, users=groups).as_dict()
                 measured_on = BEFORE_REFIT if split is None else ON_SPLIT
