@@ -101,6 +101,17 @@ def overlay() -> list[str]:
     return [*_engines("items added on the device, one thread", rows, named), f"| growth | {' | '.join(growth)} |"]
 
 
+def reading() -> list[str]:
+    """Reading and cleaning a large file, a row a format."""
+    lines = ["| file | rows | MB | seconds | rows a second | peak memory |", "|---|---|---|---|---|---|"]
+    for row in load("reading")["rows"]:
+        lines.append(
+            f"| {row['format']} | {row['rows_read']:,} | {row['file_mb']:.0f} | {row['read_s']:.0f} "
+            f"| {row['rows_per_s']:,} | {row['peak_rss_mb']:,} MB |"
+        )
+    return lines
+
+
 def _engines(title: str, rows: list[dict[str, Any]], named: dict[str, tuple[str, ...]]) -> list[str]:
     lines = [f"| {title} | {' | '.join(row['engine'] for row in rows)} |", "|---" * (len(rows) + 1) + "|"]
     for label, keys in named.items():
@@ -206,6 +217,7 @@ TABLES = {
     "ablation": ablation,
     "profiles": profiles,
     "overlay": overlay,
+    "reading": reading,
 }
 
 
