@@ -93,6 +93,8 @@ def test_values_of_python(catalogue: Catalogue, filter: Any, expected: list[int]
         ({"price": "cheap"}, "filter 'price' must be a finite number, found 'cheap'"),
         ({"price": float("nan")}, "filter 'price' must be a finite number"),
         ({"price": True}, "filter 'price' must be a finite number, found True"),
+        ({"price": "1_000"}, "filter 'price' must be a finite number, found '1_000'"),
+        ({"price": "８"}, "filter 'price' must be a finite number, found '８'"),
         ({"fresh": "maybe"}, "filter 'fresh' must be true or false, found 'maybe'"),
         ({"fresh": (">", True)}, "filter 'fresh' is a boolean and has no order; expected fresh=VALUE, found >"),
         ({"color": ("<", "red")}, "filter 'color' is a category and has no order"),
@@ -191,6 +193,7 @@ def test_a_year_a_month_and_a_day_last_that_long() -> None:
     assert period("9999-12") == (253_399_622_400, 253_399_622_400 + 31 * day)
     assert period("2026-05-31") == period(dt.date(2026, 5, 31)) == (1_780_185_600, 1_780_185_600 + day)
     assert period("2026-05-31T02:00:00+02:00") == (1_780_185_600, 1_780_185_601)
+    assert period("20260531T02+0200") == period("2026-05-31 00:00:00.999Z") == (1_780_185_600, 1_780_185_601)
     assert instant(" 2026-05-31 ") == instant("1780185600") == instant(1780185600.9) == 1_780_185_600
 
 
@@ -199,7 +202,14 @@ def test_times_come_back_from_their_text(seconds: int) -> None:
     assert instant(as_text(seconds)) == seconds
 
 
-@pytest.mark.parametrize("value", ["", "yesterday", "2026-13", "0000", "20260531T", None, True, [], 1e30, float("nan")])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "yesterday", "2026-13", "0000", "20260531T", "2026-05-31T24:00", "2026-05-31T23:60", "2026-W01-1"),
+        *("2026-05-31T01:00+24:00", "2026-05-31T01:00+01:60", "2026-05-31x18:00", "２０２６", "2026-05-31T18:00:00.Z"),
+        *(None, True, [], 1e30, float("nan")),
+    ],
+)
 def test_what_is_no_time(value: object) -> None:
     with pytest.raises(UsageError, match="is no time; expected for example 2026"):
         period(value)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec.errors import UsageError
+from pocketrec.folding import Folding
 from pocketrec.layout import NO_BOOLEAN, NO_TIME
 from pocketrec.manifest import AttributeInfo
 from pocketrec.times import instant
@@ -38,10 +39,14 @@ class AddedItem:
     text: str = ""
     attributes: Mapping[str, Value] = field(default_factory=dict)
 
-    def encoder_text(self) -> str:
-        """What the text encoder and the word table read: as in a build."""
+    def encoder_text(self, folded: Folding) -> str:
+        """What the text encoder and the word table read, as in a build.
+
+        Args:
+            folded: of the package: a text that begins with the title, as ``folded`` compares, stands alone.
+        """
         title, text = self.title or self.item, self.text
-        if text.casefold().startswith(title.casefold()):
+        if folded(text[: len(title)]) == folded(title):
             return text
         categories = self.attributes.get("category", [])
         rest = text or ", ".join(categories if isinstance(categories, list) else [])

@@ -68,6 +68,12 @@ class Analyzer:
         parts = (part for part in read.translate(self._characters).split(" ") if part)
         return [word for part in parts for word in _split(part) if len(word) <= MAX_WORD]
 
+    def folded(self, text: str) -> str:
+        """The text in the letters of its words, apostrophes left out, with single spaces: equal for texts that differ
+        only in case, accents, punctuation and spacing."""
+        letters = text.translate(self._characters).replace("'", "")
+        return " ".join(part for part in letters.split(" ") if part)
+
 
 def _split(part: str) -> Iterator[str]:
     """Words of a text without spaces."""

@@ -136,7 +136,7 @@ class Numbers:
 
     def _stored(self, wanted: object) -> np.floating[Any]:
         try:
-            number = math.nan if isinstance(wanted, bool) else float(wanted)  # type: ignore[arg-type]
+            number = math.nan if isinstance(wanted, bool) or _foreign(wanted) else float(wanted)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
@@ -164,7 +164,7 @@ class Booleans:
         """Where the value is one of ``wanted``, see `Column`."""
         found = np.zeros(len(self._value), np.bool_)
         for word in wanted:
-            code = self._WORDS.get(str(word).strip().casefold())
+            code = self._WORDS.get(str(word).strip().lower())
             if code is None:
                 raise _no_value(self._info, "true or false", word)
             found |= self._value == code
@@ -230,6 +230,11 @@ COLUMNS: Mapping[str, Callable[[Columns, AttributeInfo], Column]] = {
     "date": Dates,
 }
 """How each kind of attribute is read; a new kind adds a line here, in `manifest` and in `layout`."""
+
+
+def _foreign(wanted: object) -> bool:
+    """Whether it is a text that Python alone takes for a number: with underscores, or digits of other scripts."""
+    return isinstance(wanted, str) and ("_" in wanted or not wanted.isascii())
 
 
 def _no_value(info: AttributeInfo, expected: str, found: object) -> UsageError:

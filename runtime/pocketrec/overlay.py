@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pocketrec.added import AddedColumns, AddedItem
 from pocketrec.catalogue import Catalogue
+from pocketrec.folding import folding
 from pocketrec.history import History
 from pocketrec.overlay_words import AddedWords
 from pocketrec.package import Package
@@ -134,6 +135,7 @@ class OverlayBuilder:
 
     def __init__(self, package: Package, placer: Placer) -> None:
         self._package, self._placer = package, placer
+        self._folded = folding(package)
         self._by_target: tuple[NDArray[np.int64], NDArray[np.int64], F32] | None = None
 
     def overlay(self, items: Sequence[AddedItem], placed: Placed) -> Overlay:
@@ -142,7 +144,7 @@ class OverlayBuilder:
 
     def place(self, items: Sequence[AddedItem], vectors: F32 | None = None) -> Placed:
         """Where items stand; ``vectors`` float32 [N, D] if the package's encoder has already read them."""
-        texts = [item.encoder_text() for item in items]
+        texts = [item.encoder_text(self._folded) for item in items]
         encoded = self._placer.encode(texts) if vectors is None else vectors
         near = self._placer.near(encoded, texts)
         source, strength = self._sources(near)

@@ -12,6 +12,7 @@ from pocketrec.catalogue import Catalogue
 from pocketrec.engine import Engine, RankerInput, RankerOutput
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.explain import Explainer
+from pocketrec.folding import folding
 from pocketrec.history import NO_BLOCKS, Blocks, History, gather_blocks
 from pocketrec.lexicon import Lexicon, Matches, WordInput
 from pocketrec.manifest import HISTORY_SIGNALS
@@ -26,7 +27,6 @@ from pocketrec.rerank import (
     Display,
     choose,
     pool_size,
-    same_title,
     unit,
 )
 from pocketrec.results import Reason, Recommendation, Results
@@ -128,6 +128,7 @@ class Ranker:
         self._engine = engine
         self._own = View(package, catalogue)
         self._signals = package.manifest.signals.names
+        self._folded = folding(package)
         self._explainer = Explainer(package, tokenizer)
 
     def rank(self, task: Task) -> Results:
@@ -202,7 +203,7 @@ class Ranker:
                 vectors = unit(view.dense_rows(table, index))
             elif display.diversity:
                 raise PackageError("this package holds neither texts nor factors, so diversity has nothing to compare")
-        titles = [same_title(view.title(i)) for i in index.tolist()] if display.distinct else ()
+        titles = [self._folded(view.title(i)) for i in index.tolist()] if display.distinct else ()
         labels = {key: [view.labels(i, key) for i in index.tolist()] for key in display.attributes}
         return Candidates(score, vectors, titles, labels)
 

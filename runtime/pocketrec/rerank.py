@@ -12,7 +12,6 @@ greedy rule for max-sum diversification (Borodin, Lee and Ye 2012).
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -107,7 +106,7 @@ class Candidates:
     Attributes:
         score: float [P], non-increasing.
         vectors: float64 [P, D], unit length or zero; D may be 0 where nothing is compared.
-        titles: P titles as `same_title` gives them; empty where they do not matter.
+        titles: P titles as `folding` gives them; empty where they do not matter.
         labels: attribute -> the values of each of the P items.
     """
 
@@ -120,12 +119,6 @@ class Candidates:
 def pool_size(k: int) -> int:
     """How many items the first pool of a list of k holds."""
     return max(POOL, POOL_FACTOR * k)
-
-
-def same_title(title: str) -> str:
-    """A title without case, accents, punctuation and spacing: equal for titles that are one title."""
-    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", title).casefold())
-    return " ".join("".join(c if c.isalnum() else " " for c in letters if not unicodedata.combining(c)).split())
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -12,8 +12,14 @@ from pocketrec.errors import UsageError
 LARGEST_TIME = 1 << 38
 """Bound of the absolute seconds of a time; the year 9999 lies inside, milliseconds of today do not."""
 
-_CALENDAR = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-_SECONDS = re.compile(r"-?\d{5,12}(\.\d*)?")
+# ISO 8601 as written here, not as the library of the day reads it: every language and version takes the same texts.
+_CALENDAR = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_SECONDS = re.compile(r"-?[0-9]{5,12}(\.[0-9]*)?")
+_INSTANT = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})[Tt ]"
+    r"([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:[.,][0-9]{1,9})?)?)?"
+    r"(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)?"
+)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -63,7 +69,19 @@ def _period_of_text(text: str) -> tuple[int, int]:
         return _calendar(year or 0, month, day)
     if _SECONDS.fullmatch(text):
         return _second(float(text))
-    return _second(_seconds(dt.datetime.fromisoformat(text)))
+    moment = _INSTANT.fullmatch(text)
+    if moment is None:
+        raise ValueError("no time")
+    year, month, day, hour, minute, second = (int(part or 0) for part in moment.groups()[:6])
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError("no time of day")
+    sign, hours, minutes = moment.groups()[6:]
+    zone = 60 * int(hours or 0) + int(minutes or 0)
+    if zone >= 24 * 60 or int(minutes or 0) > 59:
+        raise ValueError("no zone")
+    clock = 3600 * hour + 60 * minute + second
+    start = _calendar(year, month, day)[0] + clock + (60 * zone if sign == "-" else -60 * zone)
+    return start, start + 1
 
 
 def _calendar(year: int, month: int | None, day: int | None) -> tuple[int, int]:
