@@ -28,7 +28,8 @@ import pandas as pd
 from machine import save
 from numpy.typing import NDArray
 from pocketrec_export.explicit import Explicit, Ratings, fit
-from pocketrec_export.rating_stage import GRIDS, folded, rating_tables, rmse
+from pocketrec_export.metrics import rmse
+from pocketrec_export.rating_stage import GRIDS, folded, rating_tables
 
 LENSKIT = ("lenskit==2025.8.1", "pyarrow")
 GRID = {"embedding_size": (16, 32, 50, 100), "regularization": (0.08, 0.12, 0.16, 0.2, 0.3), "epochs": (10, 20)}

@@ -488,3 +488,32 @@ def test_with_a_split_only_the_train_users_ratings_teach(rated, tmp_path):
             packages.append([bytes(rec.package.blob(f"ratings/{part}")) for part in ("value", "bias", "spread")])
     assert held_out
     assert packages[0] == packages[1]
+
+
+@pytest.mark.parametrize("by", ["user", "time"])
+def test_evaluate_prints_the_error_of_predicted_ratings(rated, tmp_path, capsys, by):
+    """Each user loves one side and loathes the other: told some, the package knows; the items' averages cannot."""
+    rows = rated.assign(timestamp=np.random.default_rng(4).permutation(len(rated)))
+    rows.to_csv(tmp_path / "i.csv", index=False)
+    out, split = str(tmp_path / "x.pocketrec"), str(tmp_path / "s.csv")
+    data = ["--interactions", str(tmp_path / "i.csv"), "--split", split]
+    assert cli.main(["split", *data[:2], "--by", by, "--out", split]) == 0
+    assert cli.main(["build", *data, "--out", out, "--quiet"]) == 0
+    capsys.readouterr()
+    assert cli.main(["evaluate", out, *data, "--json"]) == 0
+    error = json.loads(capsys.readouterr().out)["rmse"]
+    assert error["package"] < 0.7 < 1.5 < error["averages"]
+    parts = pd.read_csv(split)
+    if by == "user":
+        # The targets of the split, and about a fifth of what the same users did not like.
+        tested = set(parts.loc[parts["part"] == "test_out", "user"])
+        disliked = int((rated["user"].isin(tested) & (rated["rating"] < 4)).sum())
+        others = error["ratings"] - int((parts["part"] == "test_out").sum())
+        assert 0.05 * disliked < others < 0.4 * disliked
+    else:
+        # All that users with something liked before and in the test period gave in it, liked or not.
+        tested = set(parts.loc[parts["part"] == "test", "user"]) & set(parts.loc[parts["part"] != "test", "user"])
+        first = rows.merge(parts[parts["part"] == "test"], on=["user", "item"])["timestamp"].min()
+        assert error["ratings"] == int((rows["user"].isin(tested) & (rows["timestamp"] >= first)).sum())
+    assert cli.main(["evaluate", out, *data]) == 0
+    assert f"RMSE of {error['ratings']} predicted ratings of {error['users']} test users" in capsys.readouterr().out

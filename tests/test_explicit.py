@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from pocketrec.errors import DataError
 from pocketrec_export.explicit import Ratings, fit
-from pocketrec_export.rating_stage import fit_ratings, folded, rating_tables, ratings_of, rmse
+from pocketrec_export.metrics import rmse
+from pocketrec_export.rating_stage import fit_ratings, folded, rating_tables, ratings_of
 from pocketrec_export.read import read_interactions
 
 USERS, ITEMS = 60, 40

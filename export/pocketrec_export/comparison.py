@@ -30,6 +30,7 @@ class Comparison:
         baselines: name -> the same of a baseline.
         settings: name -> what was chosen for that baseline, and how.
         fairness: of the package's lists, see `fairness.assess`.
+        rating_error: of the package's predicted ratings, see `rating_error.rating_error`.
     """
 
     package: Figures
@@ -37,6 +38,7 @@ class Comparison:
     baselines: Mapping[str, Figures] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fairness: Mapping[str, Any] | None = None
+    rating_error: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Means, ratios and intervals as plain JSON values; ``differences`` are package minus the other."""
@@ -45,6 +47,8 @@ class Comparison:
             return report
         if self.fairness is not None:
             report["fairness"] = dict(self.fairness)
+        if self.rating_error is not None:
+            report["rmse"] = dict(self.rating_error)
         others = dict(self.baselines)
         if self.full is not None:
             others = {"full": self.full, **others}
@@ -99,6 +103,13 @@ def table_lines(report: Mapping[str, Any]) -> list[str]:
         for label, figures in models.items():
             cells = ["-" if figures[key] is None else f"{figures[key]:.4f}" for key in shown]
             lines.append(f"  {label:<18}" + "  ".join(f"{cell:>13}" for cell in cells))
+    if "rmse" in report:
+        error = report["rmse"]
+        lines += [
+            "",
+            f"RMSE of {error['ratings']:,} predicted ratings of {error['users']:,} test users: package "
+            f"{error['package']:.4f}, the items' averages {error['averages']:.4f}",
+        ]
     return lines
 
 

@@ -22,6 +22,7 @@ from pocketrec_export.list_metrics import ItemFacts
 from pocketrec_export.metrics import Figures, figures
 from pocketrec_export.progress import Progress
 from pocketrec_export.rankings import Rankings, facts_of, rank_with_full, rank_with_package, write_recs
+from pocketrec_export.rating_error import rating_error
 from pocketrec_export.read import read_interactions
 from pocketrec_export.recent import recent_popularity
 from pocketrec_export.rules import Rules
@@ -160,6 +161,7 @@ def evaluate(
         test, eligible = dataset.test, dataset.train_items
         with progress.stage(f"ranking for {len(test):,} test users with the package"):
             ranked = rank_with_package(recommender, test, items=dataset.items, eligible=eligible)
+        error = rating_error(recommender, rows, dataset)
     full_ranked = None
     if model is not None:
         with progress.stage("and with the full model"):
@@ -169,7 +171,7 @@ def evaluate(
     if full_recs is not None and full_ranked is not None:
         write_recs(full_recs, dataset, full_ranked)
     tuned = tuned_baselines(dataset, progress=progress) if baselines else {}
-    return _compared(dataset, facts, ranked, full_ranked, tuned)
+    return replace(_compared(dataset, facts, ranked, full_ranked, tuned), rating_error=error)
 
 
 def _compared(

@@ -6,7 +6,6 @@ user's 80 %. What was chosen is then fitted again on all of them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from pocketrec.manifest import MAX_RATING, RatingSettings
 from pocketrec.ratings import RatingTables
 
 from pocketrec_export.explicit import Epoch, Explicit, Ratings, fit
+from pocketrec_export.metrics import rmse
 from pocketrec_export.quantize import quantize_rows
 from pocketrec_export.read import Interactions
 
@@ -164,11 +164,6 @@ def fit_ratings(
     settings = {"dim": dim, "share": share, "epochs": epochs}
     rows = {id: row for row, id in enumerate(items)}
     return RatingFit(rows, model, low, high, settings, tuple(trials), figures)
-
-
-def rmse(predicted: NDArray[np.floating[Any]], value: NDArray[np.floating[Any]]) -> float:
-    """The root of the mean squared error."""
-    return math.sqrt(float(np.mean((predicted.astype(np.float64) - value) ** 2)))
 
 
 def folded(tables: RatingTables, history: Ratings, wanted: Ratings) -> NDArray[np.float64]:
