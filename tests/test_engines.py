@@ -47,6 +47,12 @@ def world(folder: Path) -> Package:
 
 
 @pytest.fixture(scope="session")
+def halves(folder: Path) -> Package:
+    """Tokens of 4 bits."""
+    return Package.open(random_world(folder / "halves.pocketrec", bits=4, seed=3))
+
+
+@pytest.fixture(scope="session")
 def twins(folder: Path) -> Package:
     """Item i and item i + 1000 are the same in every table."""
     return Package.open(random_world(folder / "twins.pocketrec", ties=True, seed=7))
@@ -449,6 +455,22 @@ def test_encoding_adds_token_rows_and_normalizes(world: Package, engine: Engine)
         vector = engine.encode(np.array(ids, np.int64))
         assert vector.dtype == np.float32
         np.testing.assert_allclose(vector, total / np.linalg.norm(total), rtol=1e-5, atol=1e-7)
+
+
+def test_halves_are_tokens_with_four_bits(halves: Package, engine_name: str) -> None:
+    value, scale = halves.array("tokens/value"), halves.array("tokens/scale")
+    low, high = value & 15, value >> 4
+    rows = np.zeros((len(value), 128), np.float32)
+    rows[:, 0::2], rows[:, 1::2] = low, high
+    rows = (rows - 8) * scale[:, None]
+    engine = open_engine(halves, engine_name)
+    for ids in ([5], [5, 5, 7], list(range(100))):
+        total = np.zeros(128, np.float32)
+        for token in ids:
+            total += rows[token]
+        vector = engine.encode(np.array(ids, np.int64))
+        np.testing.assert_allclose(vector, total / np.linalg.norm(total), rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(halves.dense_rows("tokens", np.arange(500)), rows)
 
 
 def test_no_token_gives_a_zero_vector(world: Package, engine: Engine) -> None:

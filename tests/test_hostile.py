@@ -21,7 +21,8 @@ from pocketrec.catalogue import Catalogue
 from pocketrec.errors import PackageError
 from pocketrec.layout import rules_of
 from pocketrec.package import Package
-from tiny_package import tiny_arrays, write_tiny
+from pocketrec_export.quantize import quantize_halves
+from tiny_package import DIM, TOKENS, tiny_arrays, write_tiny
 
 Edit = Callable[[dict[str, Any]], Any]
 
@@ -385,7 +386,8 @@ def test_any_bytes_anywhere_in_the_frame(good: bytes, patches: list[tuple[float,
 
 
 def test_every_key_is_needed(good: bytes) -> None:
-    optional = {"encoder", "ratings", "cold", "signals", "catalogue.attributes", "input.positive", "input.split_sha256"}
+    optional = {"encoder", "encoder.bits", "ratings", "cold", "signals", "catalogue.attributes"}
+    optional |= {"input.positive", "input.split_sha256"}
 
     def keys(value: dict[str, Any], prefix: str = "") -> list[str]:
         inner = [k for key in value if isinstance(value[key], dict) for k in keys(value[key], f"{prefix}{key}.")]
@@ -501,6 +503,44 @@ def test_value_out_of_range(good: bytes, name: str, where: Any, value: Any, mess
     package = with_array(good, name, changed(name, where, value))
     with pytest.raises(PackageError, match=f"array '{name}': .*{message}"):
         Package.open(package, verify=verify).array(name)
+
+
+@pytest.fixture(scope="module")
+def halves(good: bytes) -> bytes:
+    """The same package with tokens of 4 bits."""
+    value, scale = quantize_halves(np.random.default_rng(0).standard_normal((TOKENS, DIM)))
+    package = with_array(with_array(good, "tokens/value", value), "tokens/scale", scale)
+    return edited(package, _set("encoder.bits", 4))
+
+
+def test_halves_are_read(halves: bytes) -> None:
+    with pocketrec.open(halves, engine="numpy") as recommender:
+        assert recommender.package.manifest.encoder.bits == 4  # type: ignore[union-attr]
+        assert len(recommender.search("tea mug", explain=True)) == 5
+
+
+@pytest.mark.parametrize(("zero", "at"), [(0xF0, (0, 0)), (0x0F, (5, 31))])
+def test_half_a_byte_of_zero(halves: bytes, zero: int, at: tuple[int, int]) -> None:
+    value = Package.open(halves).array("tokens/value").copy()
+    value[at] = zero
+    refused(with_array(halves, "tokens/value", value), "tokens/value': holds code 0 in half a byte, expected 1 to 15")
+
+
+def test_bits_that_the_table_does_not_have(good: bytes, halves: bytes) -> None:
+    refused(
+        edited(good, _set("encoder.bits", 4)), r"'tokens/value' has shape \(6, 64\), expected \[T, D/2\] with D/2 = 32"
+    )
+    refused(
+        edited(halves, _set("encoder.bits", 8)), r"'tokens/value' has shape \(6, 32\), expected \[T, D\] with D = 64"
+    )
+    refused(
+        edited(halves, lambda m: m["encoder"].pop("bits")), r"'tokens/value' has shape \(6, 32\), expected \[T, D\]"
+    )
+
+
+@pytest.mark.parametrize("bits", [0, 2, 5, 16, -4, 4.0, True, "4", None])
+def test_bits_that_no_table_has(good: bytes, bits: Any) -> None:
+    refused(edited(good, _set("encoder.bits", bits)), "manifest: encoder.bits")
 
 
 @pytest.mark.parametrize("slots", [0, 1, 2, 8, 12, 17])

@@ -318,6 +318,19 @@ def test_hostile_models_are_refused(ranker: bytes, change: Callable[[ModelProto]
         _check(model.SerializeToString())
 
 
+@pytest.mark.parametrize("change", [_rows("bits", 8), _rows("bits", 2), _rows("bits", 16), _rows("block_size", 32)])
+def test_a_table_of_halves_goes_by_four_bits_only(change: Callable[[ModelProto], None]) -> None:
+    def check(model: ModelProto) -> dict[str, ExternalTable]:
+        data = model.SerializeToString()
+        return check_model(data, allowed=lambda name: name.startswith("tokens/"), inputs={"token_ids": (256,)})
+
+    model = onnx.load_model_from_string(encoder_graph(13, 128, bits=4))
+    assert check(model)["tokens/value"] == ExternalTable("uint8", (13, 64))
+    change(model)
+    with pytest.raises(PackageError, match="GatherBlockQuantized with"):
+        check(model)
+
+
 @pytest.mark.parametrize("nodes", BOMBS.values(), ids=BOMBS)
 def test_values_that_grow_are_refused(ranker: bytes, nodes: list[NodeProto]) -> None:
     model = onnx.load_model_from_string(ranker)

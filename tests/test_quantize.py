@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
-from pocketrec_export.quantize import dequantize_rows, quantize_rows, sparse_blocks
+from pocketrec.dense import dequantize, unpack
+from pocketrec_export.quantize import SHARES, dequantize_rows, quantize_halves, quantize_rows, sparse_blocks
 from scipy import sparse
 
 LIMIT = 127 * 2**20
@@ -36,6 +37,39 @@ def test_dense_codes_by_hand() -> None:
     assert scale.tolist() == [1.0, 0.0, np.float32(2 / 127)]
 
 
+@given(matrices.map(lambda x: np.concatenate([x, -x], axis=1)))
+def test_halves_lose_no_more_than_with_the_scale_of_the_largest(x: NDArray[np.float32]) -> None:
+    value, scale = quantize_halves(x)
+    codes = unpack(value)
+    assert (value.shape, value.dtype.name, scale.dtype.name) == ((len(x), x.shape[1] // 2), "uint8", "float32")
+    assert codes.min(initial=8) >= 1
+    plain = (np.abs(x).max(axis=1, initial=0) / np.float32(7)).astype(np.float32)
+    plain[plain < np.finfo(np.float32).tiny] = 0
+    back = np.rint(x / np.where(plain > 0, plain, np.inf)[:, None]) * plain[:, None]
+    found, most = (((y.astype(float) - x) ** 2).sum(axis=1) for y in (dequantize(value, scale, bits=4), back))
+    assert (found <= most * SLACK).all()
+
+
+def test_halves_by_hand() -> None:
+    row = [7, -7, 0, 2, 3, -2, 0, 1]
+    value, scale = quantize_halves(np.array([row, [0] * 8, [7, 1, 1, 1, 1, 1, 1, 1]], np.float32))
+    assert value[0].tolist() == [15 | 1 << 4, 8 | 10 << 4, 11 | 6 << 4, 8 | 9 << 4]  # low half first
+    assert value[1].tolist() == [8 | 8 << 4] * 4
+    assert scale.tolist() == [1.0, 0.0, 1.0]
+    assert dequantize(value, scale, bits=4)[0].tolist() == row
+
+
+def test_halves_cut_a_number_that_stands_alone() -> None:
+    x = np.full((1, 64), 0.6, np.float32)
+    x[0, 0] = 7
+    assert quantize_halves(x)[1][0] in [np.float32(share) for share in SHARES[1:]]
+
+
+def test_halves_need_pairs() -> None:
+    with pytest.raises(ValueError, match=r"of an even width, found shape \(2, 3\)"):
+        quantize_halves(np.zeros((2, 3)))
+
+
 def test_codes_survive_a_second_quantization() -> None:
     value, scale = quantize_rows(np.random.default_rng(0).standard_normal((50, 64)).astype(np.float32))
     again, _ = quantize_rows(dequantize_rows(value, scale))
@@ -55,7 +89,7 @@ def test_a_vector_is_not_a_table() -> None:
         quantize_rows(np.zeros(3))
 
 
-def unpack(blocks: dict[str, NDArray[Any]], columns: int) -> NDArray[np.float64]:
+def dense_of(blocks: dict[str, NDArray[Any]], columns: int) -> NDArray[np.float64]:
     """The dense matrix that blocks stand for, by the plainest loop."""
     start, scale = blocks["start"].tolist(), blocks["scale"].astype(float)
     dense = np.zeros((len(scale), columns))
@@ -73,7 +107,7 @@ def unpack(blocks: dict[str, NDArray[Any]], columns: int) -> NDArray[np.float64]
 def test_sparse_error_is_at_most_half_a_scale(x: NDArray[np.float32], keep: float) -> None:
     x[np.random.default_rng(0).random(x.shape) > keep] = 0
     blocks = sparse_blocks(sparse.csr_array(x))
-    assert (np.abs(unpack(blocks, x.shape[1]) - x) <= half_scale(blocks["scale"])).all()
+    assert (np.abs(dense_of(blocks, x.shape[1]) - x) <= half_scale(blocks["scale"])).all()
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(0, 99))

@@ -13,7 +13,7 @@ from pocketrec.manifest import LEXICAL_BLOCK, SIGNALS
 from pocketrec.package import Package
 from pocketrec.titles import title_keys
 from pocketrec_export.graphs import encoder_graph, ranker_graph
-from pocketrec_export.quantize import quantize_rows, sparse_blocks
+from pocketrec_export.quantize import quantize_halves, quantize_rows, sparse_blocks
 from pocketrec_export.tokenizer_tables import tokenizer_arrays, unicode_arrays
 from pocketrec_export.writer import string_table, write_package
 from scipy import sparse
@@ -92,6 +92,7 @@ def random_world(
     ties: bool = False,
     graphs: bool = True,
     seed: int = 0,
+    bits: int = 8,
     more: Mapping[str, NDArray[Any]] | None = None,
 ) -> Path:
     """A package of random tables that look like real ones: whitened factors, unit texts, sparse neighbours.
@@ -107,6 +108,7 @@ def random_world(
         ties: Make item ``i + items / 2`` equal to item ``i`` in every table, so that every score comes twice.
         graphs: Whether it holds ONNX graphs.
         seed: Of all random numbers.
+        bits: Of a code of the table of tokens.
         more: Arrays to add.
     """
     rng = np.random.default_rng(seed)
@@ -129,6 +131,7 @@ def random_world(
         impacts[:, half:] = impacts[:, :half]
     gram = (v.astype(np.float64).T @ v) + 0.01 * items * np.eye(dim)
     axes, turn = np.linalg.eigh(gram)
+    tokens = rng.standard_normal((500, text_dim)).astype(np.float32)
     vocabulary = ["[UNK]", *(f"w{i}" for i in range(499))]
     arrays = _tables(
         signals,
@@ -141,11 +144,13 @@ def random_world(
         words=sorted(f"w{i}" for i in range(500)),
         impacts=impacts,
         titles=titles,
-        tokens=rng.standard_normal((500, text_dim)).astype(np.float32),
+        tokens=tokens,
         vocabulary=vocabulary,
     )
     arrays |= string_table("catalogue/id", map(str, range(items)), lookup=True)
     arrays |= string_table("catalogue/title", titles, lookup=False)
+    if bits == 4 and "semantic" in signals:
+        arrays["tokens/value"], arrays["tokens/scale"] = quantize_halves(tokens)
     arrays |= more or {}
     settings = {"name": "random", "seed": seed}
     return _write(path, signals, arrays, graphs=graphs, settings=settings, alpha=8.0, steps=steps)
@@ -280,7 +285,9 @@ def _write(
         files["graphs/ranker.onnx"] = ("graph", ranker_graph(present, arrays=arrays))
         if encoder:
             onnx["encoder"] = "graphs/encoder.onnx"
-            files["graphs/encoder.onnx"] = ("graph", encoder_graph(*arrays["tokens/value"].shape))
+            rows, width = arrays["tokens/value"].shape
+            graph = encoder_graph(rows, text_dim, bits=8 * width // text_dim)
+            files["graphs/encoder.onnx"] = ("graph", graph)
     blend = {
         "recommend": _blend(present, factors=(1, 0.5), neighbours=(1, 0.5), content=(0.5, 1), popularity=(0.1, 0)),
         "search": _blend(present, factors=(0.1, 0.5), semantic=(1, 0), lexical=(0.5, 1), popularity=(0.05, 0)),
@@ -300,6 +307,7 @@ def manifest_by_hand(
             "kind": "static",
             "tokenizer": "wordpiece",
             "dim": signals["semantic"]["dim"],
+            "bits": 8 * arrays["tokens/value"].shape[1] // signals["semantic"]["dim"],
             "max_tokens": 256,
             "lowercase": True,
             "unknown": "[UNK]",

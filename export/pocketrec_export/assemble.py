@@ -35,7 +35,7 @@ from pocketrec_export.cold_device import Placement
 from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
 from pocketrec_export.graphs import encoder_graph, ranker_graph
 from pocketrec_export.lexical import lexical_arrays, lexical_budget, lexical_settings
-from pocketrec_export.quantize import quantize_rows, sparse_blocks
+from pocketrec_export.quantize import quantize_halves, quantize_rows, sparse_blocks
 from pocketrec_export.read import Items
 from pocketrec_export.student import MAX_TOKENS, Student
 from pocketrec_export.teacher import Teacher
@@ -62,6 +62,10 @@ recommendation, on the scale where a blend of all signals has a spread of about 
 
 SIMILAR_ATTRIBUTES = 1.0
 """The same for the attributes, where recommendations use them: they tell the kind of an item, the text which one."""
+
+TOKEN_CODES = {8: quantize_rows, 4: quantize_halves}
+TOKEN_BITS = 4
+"""Bits of a code of the table of tokens."""
 
 GOLDEN_SEED = 7
 
@@ -130,14 +134,15 @@ def assemble(
         if prior in used:
             arrays[f"{prior}/value"] = getattr(model, prior)
             signals[prior] = {}
-    encoder = None
+    encoder: dict[str, Any] | None = None
     if student is not None and teacher is not None:
-        arrays["tokens/value"], arrays["tokens/scale"] = quantize_rows(student.tokens)
+        arrays["tokens/value"], arrays["tokens/scale"] = TOKEN_CODES[TOKEN_BITS](student.tokens)
         arrays |= tokenizer_arrays(student.vocabulary)
         encoder = {
             "kind": "static",
             "tokenizer": "wordpiece",
             "dim": student.tokens.shape[1],
+            "bits": TOKEN_BITS,
             "max_tokens": MAX_TOKENS,
             "lowercase": True,
             "unknown": "[UNK]",
@@ -156,7 +161,8 @@ def assemble(
     files = {"graphs/ranker.onnx": ("graph", ranker_graph(signals, arrays=arrays))}
     if encoder is not None:
         graphs["encoder"] = "graphs/encoder.onnx"
-        files["graphs/encoder.onnx"] = ("graph", encoder_graph(*arrays["tokens/value"].shape))
+        graph = encoder_graph(len(arrays["tokens/value"]), encoder["dim"], bits=encoder["bits"])
+        files["graphs/encoder.onnx"] = ("graph", graph)
     manifest = {
         "format": FORMAT,
         "name": name,

@@ -80,15 +80,17 @@ def ranker_graph(signals: Mapping[str, Mapping[str, Any]], *, arrays: Mapping[st
                                       "signals": TensorProto.FLOAT})  # fmt: skip
 
 
-def encoder_graph(tokens: int, dim: int) -> bytes:
+def encoder_graph(tokens: int, dim: int, *, bits: int = 8) -> bytes:
     """The serialized static encoder: token_ids int64[T] -> vector float32[dim], unit length or all zero.
 
     Args:
         tokens: Rows of ``tokens/value``.
-        dim: Its columns, a multiple of 64.
+        dim: Width of the vectors, a multiple of 64.
+        bits: Of a code, 8 or 4: then two columns share a byte of ``tokens/value``.
     """
-    graph = _Graph({"tokens/value": np.empty((tokens, dim), np.uint8), "tokens/scale": np.empty(tokens, np.float32)})
-    rows = graph.rows("tokens", graph.input("token_ids", TensorProto.INT64, ["T"]))  # [T, D]
+    value = np.empty((tokens, dim * bits // 8), np.uint8)
+    graph = _Graph({"tokens/value": value, "tokens/scale": np.empty(tokens, np.float32)})
+    rows = graph.rows("tokens", graph.input("token_ids", TensorProto.INT64, ["T"]), bits=bits)  # [T, D]
     total = graph.node("ReduceSum", rows, [0], keepdims=0)
     norm = graph.node("Max", graph.node("ReduceL2", total, keepdims=1), np.array([TINY], np.float32))
     graph.node("Div", total, norm, out="vector")
@@ -239,13 +241,13 @@ class _Graph:
         self.node("Split", value, out=tuple(names), axis=0, num_outputs=count)
         return names
 
-    def table(self, name: str) -> str:
+    def table(self, name: str, *, bits: int = 8) -> str:
         """An external initializer: array ``name`` as stored, or in blocks of 64 columns with ``|blocks``."""
         stored, blocks = name.removesuffix("|blocks"), name.endswith("|blocks")
         array = self.arrays[stored]
         shape = tuple(array.shape)
         if blocks:
-            count = self.arrays[stored.replace("/scale", "/value")].shape[1] // COLUMN_BLOCK
+            count = self.arrays[stored.replace("/scale", "/value")].shape[1] * 8 // bits // COLUMN_BLOCK
             shape = (shape[0], count) if stored.endswith("/scale") else (shape[0], count, COLUMN_BLOCK)
         tensor = TensorProto(name=name, data_type=_ONNX_TYPE[array.dtype.name], dims=shape)
         tensor.data_location = TensorProto.EXTERNAL
@@ -253,10 +255,10 @@ class _Graph:
         self._initializers[name] = tensor
         return name
 
-    def rows(self, table: str, index: str) -> str:
-        """The rows ``index`` of a quantized table as float32: (value - 128) * scale, float32[len(index), D]."""
-        value, scale = self.table(f"{table}/value"), self.table(f"{table}/scale|blocks")
-        return self.node("GatherBlockQuantized", value, index, scale, domain="com.microsoft", bits=8,
+    def rows(self, table: str, index: str, *, bits: int = 8) -> str:
+        """The rows ``index`` of a quantized table, float32[len(index), D]: (code - 128, with 4 bits - 8) * scale."""
+        value, scale = self.table(f"{table}/value"), self.table(f"{table}/scale|blocks", bits=bits)
+        return self.node("GatherBlockQuantized", value, index, scale, domain="com.microsoft", bits=bits,
                          block_size=COLUMN_BLOCK, gather_axis=0, quantize_axis=1)  # fmt: skip
 
     def table_dot(self, table: str, vectors: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketrec.dense import dequantize
 from pocketrec.engine import RankerInput, RankerOutput
 from pocketrec.errors import EngineError
 from pocketrec.manifest import COLUMN_BLOCK, PRIORS, PROFILES
@@ -34,19 +35,18 @@ PIECE = 8192
 
 
 class Table:
-    """A quantized table: value uint8[R, D] with zero point 128, scale float32[R]."""
+    """A quantized table: value uint8[R, D] with zero point 128, scale float32[R]; that of tokens may have 4 bits."""
 
-    def __init__(self, value: NDArray[np.uint8], scale: F32) -> None:
-        self.value, self.scale = value, scale
+    def __init__(self, value: NDArray[np.uint8], scale: F32, *, bits: int = 8) -> None:
+        self.value, self.scale, self.bits = value, scale, bits
         self._blocks: F32 | None = None
 
     def rows(self, index: NDArray[np.int64]) -> F32:
-        """The rows ``index`` as float32[len(index), D]: (value - 128) * scale."""
-        centered: F32 = self.value[index].astype(np.float32) - np.float32(128)
-        return centered * self.scale[index, None]
+        """The rows ``index`` as float32[len(index), D]."""
+        return dequantize(self.value[index], self.scale[index], bits=self.bits)
 
     def dot(self, vector: F32) -> F32:
-        """``vector`` float32[D] times every row, float32[R], by the quantization rule.
+        """``vector`` float32[D] times every row of a table of 8 bits, float32[R], by the quantization rule.
 
         The vector is quantized for each block of 64; a block adds float32(integer dot) * (query_scale *
         row_scale), in block order. This is what MatMulNBits with accuracy_level 4 computes.
@@ -151,7 +151,7 @@ class NumpyEngine:
         self._signals = package.manifest.signals.names
         self._settings = package.manifest.signals.factors
         tables = {
-            name: Table(package.array(f"{name}/value"), package.array(f"{name}/scale"))
+            name: Table(package.array(f"{name}/value"), package.array(f"{name}/scale"), bits=package.bits(name))
             for name in ("factors", "text", "attributes", "tokens")
             if package.has(f"{name}/value")
         }

@@ -215,7 +215,11 @@ def _bind(package: Package, name: str, expected: ExternalTable) -> NDArray[Any]:
         table, _, part = stored.rpartition("/")
         if table not in _DENSE or part not in ("value", "scale"):
             raise PackageError(f"the graph expects {name}, but {stored} is not part of a dense table")
-        rows, width = package.array(f"{table}/value").shape
+        bits = package.bits(table)
+        if bits != 8 and part == "value":
+            raise PackageError(f"the graph expects {name}, but {stored} has codes of {bits} bits")
+        rows, bytes_a_row = package.array(f"{table}/value").shape
+        width = bytes_a_row * 8 // bits
         if width % COLUMN_BLOCK:
             raise PackageError(
                 f"the graph expects {name}, but {table}/value has {width} columns, no multiple of {COLUMN_BLOCK}"

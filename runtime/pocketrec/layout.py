@@ -112,10 +112,6 @@ GROUPS = (
         {"cold/factors": Rule(("float32",), ("D+1", "d"), ("prior", ""))},
     ),
     Group(
-        lambda m: m.encoder is not None,
-        _dense("tokens", "T", "D") | _strings("tokenizer/vocab", "T", lookup=True),
-    ),
-    Group(
         lambda m: m.encoder is not None or "lexical" in m.signals,
         {  # what they say is checked by `pocketrec.characters`
             "tokenizer/class.start": Rule(("uint32",), ("class runs",)),
@@ -144,11 +140,17 @@ ATTRIBUTES: Mapping[str, Callable[[str], dict[str, Rule]]] = {
 """Kind of attribute -> the rules of its arrays, whose names begin with a prefix."""
 
 
+def _tokens(manifest: Manifest) -> Group:
+    table = _dense("tokens", "T", "D")
+    if manifest.encoder is not None and manifest.encoder.bits == 4:
+        table["tokens/value"] = Rule(("uint8",), ("T", "D/2"), ("halves", ""))
+    return Group(lambda m: m.encoder is not None, table | _strings("tokenizer/vocab", "T", lookup=True))
+
+
 def groups_of(manifest: Manifest) -> tuple[Group, ...]:
-    """The groups of one package: those of every package, and one for each attribute."""
-    return GROUPS + tuple(
-        Group(lambda m: True, ATTRIBUTES[info.kind](info.prefix)) for info in manifest.catalogue.attributes
-    )
+    """The groups of one package: those of every package, its encoder's, and one for each attribute."""
+    columns = (Group(lambda m: True, ATTRIBUTES[info.kind](info.prefix)) for info in manifest.catalogue.attributes)
+    return (*GROUPS, _tokens(manifest), *columns)
 
 
 def rules_of(manifest: Manifest) -> dict[str, Rule]:
@@ -209,6 +211,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
     for key, part in text.items():
         if part and part.dim != lengths.setdefault("D", part.dim):
             raise PackageError(f"manifest: {key}.dim is {part.dim}, but another text width is {lengths['D']}")
+    if encoder:
+        lengths["D/2"] = encoder.dim // 2
     return lengths
 
 
@@ -260,6 +264,11 @@ def _dense_values(array: NDArray[Any], _: int) -> str:
     return "" if not array.size or array.min() >= 1 else "holds code 0, expected 1 to 255"
 
 
+def _halves(array: NDArray[Any], _: int) -> str:
+    zero = array.size and ((array & 15).min() == 0 or array.min() < 16)
+    return "holds code 0 in half a byte, expected 1 to 15" if zero else ""
+
+
 def _number(array: NDArray[Any], _: int) -> str:
     return "holds an infinite number" if np.isinf(array).any() else ""  # NaN says that an item has none
 
@@ -286,6 +295,7 @@ VALUE_CHECKS: Mapping[str, Callable[[NDArray[Any], int], str]] = {
     "prior": _between(-MAX_SCALE, MAX_SCALE),
     "scale": _between(0, MAX_SCALE),
     "dense": _dense_values,
+    "halves": _halves,
     "spread": _spread,
     "number": _number,
     "boolean": _boolean,

@@ -17,6 +17,7 @@ from typing import Any
 from pocketrec.analyzer import ANALYZER
 from pocketrec.archive import MAX_ENTRIES, check_name
 from pocketrec.checked_json import LARGEST_INTEGER, JsonObject, load_object
+from pocketrec.dense import BITS
 from pocketrec.errors import PackageError
 from pocketrec.placing import ColdInfo
 
@@ -189,11 +190,12 @@ class RatingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """The text encoder that runs on the device."""
+    """The text encoder that runs on the device; ``bits`` of a code of its table of tokens."""
 
     kind: str
     tokenizer: str
     dim: int
+    bits: int
     max_tokens: int
     lowercase: bool
     unknown: str
@@ -400,6 +402,7 @@ def _encoder(o: JsonObject) -> Encoder:
         kind=o.choice("kind", ("static",)),
         tokenizer=o.choice("tokenizer", ("wordpiece",)),
         dim=o.dim("dim"),
+        bits=_bits(o),
         max_tokens=o.integer("max_tokens", 1, 65536),
         lowercase=_true(o, "lowercase"),
         unknown=o.text("unknown"),
@@ -408,6 +411,13 @@ def _encoder(o: JsonObject) -> Encoder:
         teacher_sha256=o.text("teacher_sha256"),
         fingerprint=o.sha256("fingerprint"),
     )
+
+
+def _bits(o: JsonObject) -> int:
+    bits = o.integer("bits", BITS[0], BITS[-1]) if "bits" in o.value else 8
+    if bits not in BITS:
+        o.fail("bits", " or ".join(map(str, BITS)))
+    return bits
 
 
 def _cold(top: JsonObject) -> ColdInfo | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pocketrec.dense import BITS
 from pocketrec.errors import PackageError
 from pocketrec.onnx_sizes import Node, check_sizes
 
@@ -141,11 +142,13 @@ class _Rows:
 
     def check(self, tables: dict[str, ExternalTable]) -> None:
         """Refuse a node that does not fit its tables."""
-        settings = {"bits": 8, "block_size": 64, "gather_axis": 0, "quantize_axis": 1}
+        bits = self.attributes.get("bits") or 0
+        settings = {"bits": bits, "block_size": 64, "gather_axis": 0, "quantize_axis": 1}
         found = [tables.get(name) for name in self.inputs[::2]]  # value, scale; between them the rows
-        rows, dim = found[0].shape if found and found[0] and len(found[0].shape) == 2 else (0, 1)
-        expected = [ExternalTable("uint8", (rows, dim)), ExternalTable("float32", (rows, dim // 64))]
-        if self.attributes != settings or len(self.inputs) != 3 or dim % 64 or found != expected:
+        rows, width = found[0].shape if found and found[0] and len(found[0].shape) == 2 else (0, 1)
+        dim = 2 * width if bits == 4 else width
+        expected = [ExternalTable("uint8", (rows, width)), ExternalTable("float32", (rows, dim // 64))]
+        if bits not in BITS or self.attributes != settings or len(self.inputs) != 3 or dim % 64 or found != expected:
             raise PackageError(f"ONNX graph: GatherBlockQuantized with {self.attributes} does not fit {self.inputs}")
 
 

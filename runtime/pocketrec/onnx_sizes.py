@@ -100,7 +100,7 @@ def _gather(o: _Operands) -> Shape:
 
 def _rows(o: _Operands) -> Shape:
     (_, width), index, _ = o.shapes
-    return (*index, width)
+    return (*index, width * 8 // o.node.attributes["bits"])
 
 
 def _gemm(o: _Operands) -> Shape:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketrec.archive import ArchiveEntry, read_archive
+from pocketrec.dense import dequantize
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.layout import check_shapes, check_values, rules_of
 from pocketrec.manifest import ITEM_SIZE, MAX_MANIFEST_BYTES, AttributeInfo, Entry, Manifest, parse_manifest
@@ -120,9 +121,13 @@ class Package:
 
     def dense_rows(self, table: str, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32 [R, D]: dequantized rows of a dense table."""
-        value = self.array(f"{table}/value")[index].astype(np.float32)
-        rows: NDArray[np.float32] = (value - np.float32(128)) * self.array(f"{table}/scale")[index][:, None]
-        return rows
+        value, scale = self.array(f"{table}/value"), self.array(f"{table}/scale")
+        return dequantize(value[index], scale[index], bits=self.bits(table))
+
+    def bits(self, table: str) -> int:
+        """Bits of one code of a dense table: 8, or what the encoder says of its tokens."""
+        encoder = self.manifest.encoder
+        return encoder.bits if table == "tokens" and encoder is not None else 8
 
     def blob(self, name: str) -> memoryview:
         """The bytes of one entry, of any role: a read-only view of the file.
