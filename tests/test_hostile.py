@@ -21,6 +21,7 @@ from pocketrec.catalogue import Catalogue
 from pocketrec.errors import PackageError
 from pocketrec.layout import rules_of
 from pocketrec.package import Package
+from pocketrec.strings import EMPTY_SLOT
 from pocketrec_export.quantize import quantize_halves
 from tiny_package import DIM, TOKENS, tiny_arrays, write_tiny
 
@@ -457,7 +458,7 @@ BAD_VALUES: list[tuple[str, Any, Any, str]] = [
     ("catalogue/id.offset", 0, 1, "goes from 1 to 19, expected 0 to 19"),
     ("catalogue/title.offset", 1, 99, "must not decrease"),
     ("catalogue/id.slot", 0, 5, "holds 5, expected less than 5"),
-    ("catalogue/id.slot", 0, 0xFFFFFFFE, "holds 4294967294"),
+    ("catalogue/id.slot", 0, 0xFFFE, "holds 65534"),
     ("catalogue/category.start", 1, 9, "must not decrease"),
     ("catalogue/category.start", -1, 4, "expected 0 to 5"),
     ("catalogue/category.index", 0, 3, "holds 3, expected less than 3"),
@@ -545,8 +546,14 @@ def test_bits_that_no_table_has(good: bytes, bits: Any) -> None:
 
 @pytest.mark.parametrize("slots", [0, 1, 2, 8, 12, 17])
 def test_slots_that_are_too_few_or_no_power_of_two(good: bytes, slots: int) -> None:
-    array = np.full(slots, 0xFFFFFFFF, np.uint32)
-    refused(with_array(good, "catalogue/id.slot", array), f"has {slots} slots for 5 rows")
+    for dtype, empty in EMPTY_SLOT.items():
+        array = np.full(slots, empty, dtype)
+        refused(with_array(good, "catalogue/id.slot", array), f"has {slots} slots for 5 rows")
+
+
+def test_the_empty_slot_of_another_width_is_no_row(good: bytes) -> None:
+    array = np.full(16, EMPTY_SLOT["uint16"], np.uint32)
+    refused(with_array(good, "catalogue/id.slot", array), "holds 65535, expected less than 5")
 
 
 def test_slots_without_an_empty_one_still_end(good: bytes) -> None:

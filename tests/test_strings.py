@@ -33,16 +33,29 @@ def test_find_agrees_with_list_index(strings: list[str], other: str) -> None:
     assert read.find(other) == (strings.index(other) if other in strings else -1)
 
 
-def test_slots_follow_the_written_rule() -> None:
-    strings = [f"item {i}" for i in range(100)]
-    slot = string_table("t", strings, lookup=True)["t.slot"]
-    expected = [EMPTY_SLOT] * 256
+@pytest.mark.parametrize(("rows", "slots", "dtype"), [(100, 256, "uint16"), (65535, 1 << 17, "uint16"),
+                                                      (65536, 1 << 17, "uint32")])  # fmt: skip
+def test_slots_follow_the_written_rule(rows: int, slots: int, dtype: str) -> None:
+    strings = [f"item {i}" for i in range(rows)]
+    arrays = string_table("t", strings, lookup=True)
+    empty = EMPTY_SLOT[dtype]
+    expected = [empty] * slots
     for row, string in enumerate(strings):
-        at = zlib.crc32(string.encode()) & 255
-        while expected[at] != EMPTY_SLOT:
-            at = (at + 1) % 256
+        at = zlib.crc32(string.encode()) & (slots - 1)
+        while expected[at] != empty:
+            at = (at + 1) % slots
         expected[at] = row
-    assert slot.tolist() == expected
+    assert arrays["t.slot"].tolist() == expected
+    assert arrays["t.slot"].dtype.name == dtype
+    read = StringTable(arrays["t.offset"], arrays["t.text"], arrays["t.slot"])
+    assert [read.find(string) for string in (strings[0], strings[-1], f"item {rows}")] == [0, rows - 1, -1]
+
+
+def test_slots_of_32_bits_are_read_for_few_rows_too() -> None:
+    arrays = string_table("t", ["a", "b"], lookup=True)
+    wide = np.array([EMPTY_SLOT["uint32"] if row == 0xFFFF else row for row in arrays["t.slot"].tolist()], np.uint32)
+    read = StringTable(arrays["t.offset"], arrays["t.text"], wide)
+    assert [read.find(key) for key in ("a", "b", "c")] == [0, 1, -1]
 
 
 @pytest.mark.parametrize(("rows", "slots"), [(0, 2), (1, 2), (2, 4), (3, 8), (4, 8), (5, 16)])

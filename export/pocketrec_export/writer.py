@@ -111,7 +111,7 @@ def string_table(prefix: str, strings: Iterable[str], *, lookup: bool) -> dict[s
     except UnicodeEncodeError as error:
         raise DataError(f"{prefix}: {error.object[:80]!r} is not valid Unicode: {error.reason}") from None
     ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
-    if len(rows) >= EMPTY_SLOT // 4 or (len(rows) and ends[-1] > _ZIP_LIMIT):
+    if len(rows) >= _ZIP_LIMIT // 4 or (len(rows) and ends[-1] > _ZIP_LIMIT):
         raise DataError(f"{prefix}: {len(rows)} strings do not fit a table of 4 GiB")
     table: dict[str, NDArray[Any]] = {
         f"{prefix}.offset": np.concatenate(([0], ends)).astype(np.uint32),
@@ -125,16 +125,18 @@ def string_table(prefix: str, strings: Iterable[str], *, lookup: bool) -> dict[s
     return table
 
 
-def _slots(rows: Sequence[bytes]) -> NDArray[np.uint32]:
-    """The hash table: 2^m slots, at most half of them full, linear probing, filled in row order."""
+def _slots(rows: Sequence[bytes]) -> NDArray[Any]:
+    """The hash table: 2^m slots, at most half of them full, linear probing, in row order; uint16 if that does."""
+    dtype = "uint16" if len(rows) <= EMPTY_SLOT["uint16"] else "uint32"
+    empty = EMPTY_SLOT[dtype]
     count = 1 << max(1, (2 * len(rows) - 1).bit_length())
-    slots, mask = [EMPTY_SLOT] * count, count - 1
+    slots, mask = [empty] * count, count - 1
     for row, key in enumerate(rows):
         at = zlib.crc32(key) & mask
-        while slots[at] != EMPTY_SLOT:
+        while slots[at] != empty:
             at = (at + 1) & mask
         slots[at] = row
-    return np.array(slots, np.uint32)
+    return np.array(slots, dtype)
 
 
 def fingerprint(*arrays: NDArray[Any]) -> str:

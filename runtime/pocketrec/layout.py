@@ -52,7 +52,7 @@ def _strings(prefix: str, rows: str, *, lookup: bool) -> dict[str, Rule]:
         f"{prefix}.text": Rule(("uint8",), (size,)),
     }
     if lookup:
-        rules[f"{prefix}.slot"] = Rule(("uint32",), (f"{prefix} slots",), ("slots", rows))
+        rules[f"{prefix}.slot"] = Rule(("uint16", "uint32"), (f"{prefix} slots",), ("slots", rows))
     return rules
 
 
@@ -248,7 +248,7 @@ def _below(array: NDArray[Any], limit: int) -> str:
 def _slots(array: NDArray[Any], rows: int) -> str:
     if array.size < max(2, 2 * rows) or array.size & (array.size - 1):
         return f"has {array.size} slots for {rows} rows, expected a power of two, at least twice as many"
-    return _below(array[array != EMPTY_SLOT], rows)
+    return _below(array[array != EMPTY_SLOT[array.dtype.name]], rows)
 
 
 def _between(low: float, high: float) -> Callable[[NDArray[Any], int], str]:

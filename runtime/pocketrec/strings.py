@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pocketrec.errors import PackageError
 
-EMPTY_SLOT = 0xFFFFFFFF
-"""Value of a hash slot that holds no row."""
+EMPTY_SLOT = {"uint16": 0xFFFF, "uint32": 0xFFFFFFFF}
+"""Value of a hash slot that holds no row: the largest of its dtype."""
 
 
 class StringTable:
@@ -24,16 +24,17 @@ class StringTable:
     Args:
         offset: uint32[R + 1], non-decreasing, from 0 to the size of ``text``.
         text: uint8[bytes], UTF-8.
-        slot: uint32[2^m] of rows, or None for a table that is only read by row.
+        slot: uint16 or uint32[2^m] of rows, or None for a table that is only read by row.
     """
 
-    __slots__ = ("_offset", "_slot", "_text")
+    __slots__ = ("_empty", "_offset", "_slot", "_text")
 
     def __init__(self, offset: NDArray[Any], text: NDArray[Any], slot: NDArray[Any] | None = None) -> None:
         # Indexing a memoryview yields a Python int in half the time of ndarray.item.
         self._offset = offset.data
         self._text = text.data
         self._slot = None if slot is None else slot.data
+        self._empty = -1 if slot is None else EMPTY_SLOT[slot.dtype.name]
 
     def __len__(self) -> int:
         return len(self._offset) - 1
@@ -58,7 +59,7 @@ class StringTable:
 
     def find(self, key: str | bytes) -> int:
         """The row of a string, or -1 when the table does not hold it. About 0.3 microseconds."""
-        slots, offset = self._slot, self._offset
+        slots, offset, empty = self._slot, self._offset, self._empty
         if slots is None:
             raise PackageError("this string table has no lookup; only its rows can be read")
         if isinstance(key, str):
@@ -67,7 +68,7 @@ class StringTable:
         at = zlib.crc32(key) & mask
         for _ in range(len(slots)):  # a hostile table without an empty slot must still end
             row = slots[at]
-            if row == EMPTY_SLOT:
+            if row == empty:
                 return -1
             first = offset[row]
             if offset[row + 1] - first == size and self._text[first : first + size].tobytes() == key:
