@@ -154,7 +154,6 @@ COMMANDS = (
     "verify",
     "demo",
     "profile",
-    "bench",
     "build",
     "check",
     "split",

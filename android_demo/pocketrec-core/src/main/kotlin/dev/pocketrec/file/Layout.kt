@@ -17,7 +17,7 @@ internal class Group(val rules: Map<String, Rule>, val needed: (Manifest) -> Boo
  * through unchecked.
  */
 internal class Layout(private val manifest: Manifest) {
-    private val groups = GROUPS + manifest.catalogue.attributes.map { Group(attribute(it)) { true } }
+    private val groups = GROUPS + tokens(manifest.encoder) + manifest.catalogue.attributes.map { Group(attribute(it)) { true } }
     private val rules = groups.flatMap { it.rules.entries }.associate { it.toPair() }
 
     /** The length of every symbol. */
@@ -70,6 +70,7 @@ internal class Layout(private val manifest: Manifest) {
                 throw PackageException("manifest: $key.dim is $dim, but another text width is ${lengths["D"]}")
             }
         }
+        manifest.encoder?.let { lengths["D/2"] = it.dim / 2L }
         return lengths
     }
 
@@ -108,7 +109,6 @@ internal class Layout(private val manifest: Manifest) {
             ) { it.ratings != null },
             Group(mapOf("cold/center" to Rule(FLOAT32, listOf("2", "D"), "prior"))) { it.cold != null },
             Group(mapOf("cold/factors" to Rule(FLOAT32, listOf("D+1", "d"), "prior"))) { it.cold != null && it.signals.factors != null },
-            Group(dense("tokens", "T", "D") + strings("tokenizer/vocab", "T", lookup = true)) { it.encoder != null },
             Group(
                 mapOf( // what they say is checked by Replacements
                     "tokenizer/class.start" to Rule(UINT32, listOf("class runs")),
@@ -124,7 +124,7 @@ internal class Layout(private val manifest: Manifest) {
                 "$prefix.offset" to Rule(UINT32, listOf("$rows+1"), "ascending", "$prefix bytes"),
                 "$prefix.text" to Rule(BYTES, listOf("$prefix bytes")),
             )
-            if (lookup) rules["$prefix.slot"] = Rule(UINT32, listOf("$prefix slots"), "slots", rows)
+            if (lookup) rules["$prefix.slot"] = Rule(INDEX, listOf("$prefix slots"), "slots", rows)
             return rules
         }
 
@@ -141,6 +141,12 @@ internal class Layout(private val manifest: Manifest) {
         )
 
         fun prior(name: String) = Group(mapOf("$name/value" to Rule(FLOAT32, listOf("I"), "prior"))) { name in it.signals.names }
+
+        fun tokens(encoder: Encoder?): Group {
+            val table = dense("tokens", "T", "D").toMutableMap()
+            if (encoder?.bits == 4) table["tokens/value"] = Rule(BYTES, listOf("T", "D/2"), "halves")
+            return Group(table + strings("tokenizer/vocab", "T", lookup = true)) { it.encoder != null }
+        }
 
         fun attribute(info: AttributeInfo): Map<String, Rule> {
             val prefix = info.prefix

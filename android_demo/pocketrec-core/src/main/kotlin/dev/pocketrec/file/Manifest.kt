@@ -70,11 +70,12 @@ public class Signals internal constructor(
 /** A signal counts `weight * size^-power`; the size is sum |c|, or that of the query's words. */
 public class BlendTerm internal constructor(public val weight: Double, public val power: Double)
 
-/** The text encoder that runs on the device. */
+/** The text encoder that runs on the device; [bits] of a code of its table of tokens. */
 public class Encoder internal constructor(
     public val kind: String,
     public val tokenizer: String,
     public val dim: Int,
+    public val bits: Int,
     public val maxTokens: Int,
     public val unknown: String,
     public val teacher: String,

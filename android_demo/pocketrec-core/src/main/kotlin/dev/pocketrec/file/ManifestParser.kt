@@ -156,13 +156,20 @@ internal object ManifestParser {
         val kind = o.choice("kind", listOf("static"))
         val tokenizer = o.choice("tokenizer", listOf("wordpiece"))
         val dim = o.dim("dim")
+        val bits = bits(o)
         val maxTokens = o.int("max_tokens", 1, 65536)
         requireTrue(o, "lowercase")
         val unknown = o.text("unknown")
         requireTrue(o, "normalize")
         return Encoder(
-            kind, tokenizer, dim, maxTokens, unknown, o.text("teacher"), o.text("teacher_sha256"), o.sha256("fingerprint"),
+            kind, tokenizer, dim, bits, maxTokens, unknown, o.text("teacher"), o.text("teacher_sha256"), o.sha256("fingerprint"),
         )
+    }
+
+    private fun bits(o: JsonObject): Int {
+        val bits = if (o.value.containsKey("bits")) o.int("bits", 4, 8) else 8
+        if (bits != 4 && bits != 8) o.fail("bits", "4 or 8")
+        return bits
     }
 
     /** A flag whose other value this runtime does not implement. */

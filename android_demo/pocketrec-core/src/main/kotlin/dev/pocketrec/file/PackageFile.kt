@@ -99,17 +99,10 @@ public class PackageFile internal constructor(source: ByteBuffer, private val wh
         return StringTable(array("$prefix.offset"), array("$prefix.text"), if (has(slot)) array(slot) else null)
     }
 
-    /** Float32 of R rows of D numbers, one after another: dequantized rows of a dense table. */
-    public fun denseRows(table: String, index: IntArray): FloatArray {
-        val value = array("$table/value")
-        val scale = array("$table/scale")
-        val dim = value.shape[1].toInt()
-        val rows = FloatArray(index.size * dim)
-        for ((place, row) in index.withIndex()) {
-            val factor = scale.float(row)
-            for (d in 0 until dim) rows[place * dim + d] = ((value.bytes.get(row * dim + d).toInt() and 0xFF) - 128) * factor
-        }
-        return rows
+    /** A quantized table, stored as `table/value` and `table/scale`. */
+    public fun dense(table: String): DenseTable {
+        val bits = if (table == "tokens") manifest.encoder?.bits ?: 8 else 8
+        return DenseTable(array("$table/value"), array("$table/scale"), bits)
     }
 
     /** Bytes of each entry's data, in file order. */

@@ -16,6 +16,8 @@ public open class StringTable internal constructor(
     internal val text: NumberArray,
     private val slot: NumberArray? = null,
 ) {
+    private val empty = if (slot == null) -1 else emptySlot(slot)
+
     /** How many rows there are. */
     @JvmField
     public val size: Int = offset.size - 1
@@ -49,7 +51,7 @@ public open class StringTable internal constructor(
         var at = crc and mask
         repeat(slots.size) { // a hostile table without an empty slot must still end
             val row = slots.int(at)
-            if (row == EMPTY_SLOT) return -1
+            if (row == empty) return -1
             if (holds(row, key, size)) return row
             at = (at + 1) and mask
         }
@@ -70,8 +72,8 @@ public open class StringTable internal constructor(
     }
 
     internal companion object {
-        /** Value of a hash slot that holds no row. */
-        const val EMPTY_SLOT = -1
+        /** Value of a hash slot that holds no row: the largest of its dtype. */
+        fun emptySlot(slot: NumberArray): Int = if (slot.dtype == DType.UINT16) 0xFFFF else -1
     }
 }
 

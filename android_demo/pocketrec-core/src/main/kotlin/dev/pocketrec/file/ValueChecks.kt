@@ -6,7 +6,6 @@ import dev.pocketrec.file.Messages.general
 internal object ValueChecks {
     /** Largest scale of a row: far beyond what data needs, and far from where float32 sums overflow. */
     private const val MAX_SCALE = (1 shl 20).toDouble()
-    private const val EMPTY_SLOT = 0xFFFFFFFFL
     const val NO_BOOLEAN = 2
     const val NO_TIME = Long.MIN_VALUE
     const val LARGEST_TIME = 1L shl 38
@@ -20,6 +19,7 @@ internal object ValueChecks {
         "scale" -> between(array, 0.0, MAX_SCALE, 0, array.size)
         "spread" -> between(array, 0.0, MAX_SCALE, 0, array.size / 2) ?: between(array, -MAX_SCALE, MAX_SCALE, array.size / 2, array.size)
         "dense" -> dense(array)
+        "halves" -> halves(array)
         "number" -> if ((0 until array.size).any { array.double(it).isInfinite() }) "holds an infinite number" else null
         "boolean" -> below(array, NO_BOOLEAN + 1L)
         "time" -> time(array)
@@ -43,7 +43,7 @@ internal object ValueChecks {
         if (array.size < maxOf(2, 2 * rows) || array.size and (array.size - 1) != 0) {
             return "has ${array.size} slots for $rows rows, expected a power of two, at least twice as many"
         }
-        return below(array, rows, skip = EMPTY_SLOT)
+        return below(array, rows, skip = StringTable.emptySlot(array).toLong() and 0xFFFFFFFFL)
     }
 
     private fun between(array: NumberArray, low: Double, high: Double, first: Int, end: Int): String? {
@@ -66,6 +66,11 @@ internal object ValueChecks {
         }
         for (at in 8 * words until array.size) if (bytes.get(at) == 0.toByte()) return CODE_ZERO
         return null
+    }
+
+    private fun halves(array: NumberArray): String? {
+        val zero = (0 until array.size).any { array.int(it).let { pair -> pair and 15 == 0 || pair < 16 } }
+        return if (zero) "holds code 0 in half a byte, expected 1 to 15" else null
     }
 
     private fun time(array: NumberArray): String? {

@@ -1,0 +1,146 @@
+package dev.pocketrec
+
+import dev.pocketrec.engine.Engine
+import dev.pocketrec.engine.RawEngine
+import dev.pocketrec.file.PackageFile
+import dev.pocketrec.file.Verify
+import dev.pocketrec.rank.Answerer
+import dev.pocketrec.rank.Ratings
+import java.util.concurrent.locks.ReentrantReadWriteLock
+import kotlin.concurrent.read
+import kotlin.concurrent.write
+
+/**
+ * One open package that recommends, searches, finds similar items and predicts ratings. Threads may share it.
+ *
+ * ```
+ * Pocketrec.open(Source.file(File("films.pocketrec"))).use { it.recommend(listOf("260", "589"), k = 10) }
+ * ```
+ *
+ * Calls take milliseconds and compute on the caller's thread: not the main thread of an app. See [suspending].
+ *
+ * @property file the package.
+ * @property engine what computes.
+ * @property catalogue the items.
+ */
+public class Pocketrec public constructor(public val file: PackageFile, public val engine: Engine) : AutoCloseable {
+    public val catalogue: Catalogue = Catalogue(file)
+    private val answers = Answerer(file, engine, catalogue)
+    private val ratings by lazy { Ratings(file, catalogue) }
+    private val gate = ReentrantReadWriteLock()
+    private var closed = false
+
+    /** The same verbs as suspending functions, off the main thread. */
+    public val suspending: SuspendingPocketrec = SuspendingPocketrec(this)
+
+    /**
+     * The items this user is most likely to want next; what the history holds is left out.
+     *
+     * @param history what the user did; without any, the most popular items come first.
+     * @param k how many; all eligible items if there are fewer.
+     * @return min(k, eligible) distinct items, scores not increasing, ties by catalogue order.
+     * @throws UsageException an argument outside its range, an unknown signal or, if strict, an unknown id.
+     */
+    @JvmOverloads
+    public fun recommend(history: History = History.EMPTY, k: Int = 10, options: Options = Options.NONE): Results =
+        call { answers.recommend(history, k, options) }
+
+    /** [recommend] for ids that weigh 1 each. */
+    @JvmOverloads
+    public fun recommend(history: List<String>, k: Int = 10, options: Options = Options.NONE): Results =
+        recommend(History.of(history), k, options)
+
+    /** [recommend] for weights by id; a negative weight is a dislike. */
+    @JvmOverloads
+    public fun recommend(history: Map<String, Number>, k: Int = 10, options: Options = Options.NONE): Results =
+        recommend(History.of(history), k, options)
+
+    /**
+     * The items whose text is nearest to [text] by words and meaning; a history makes the order personal.
+     *
+     * An item whose title is [text] comes first. A package without a text encoder finds only items that one of the words
+     * leads to. A word may have a slip, and the last be unfinished; a text without any word gives an empty result.
+     *
+     * @throws PackageException the package holds neither a text encoder nor words.
+     * @throws UsageException as in [recommend].
+     */
+    @JvmOverloads
+    public fun search(text: String, k: Int = 10, history: History = History.EMPTY, options: Options = Options.NONE): Results =
+        call { answers.search(text, history, k, options) }
+
+    /**
+     * The items nearest to one item, by who liked it and by what its text says.
+     *
+     * @throws UsageException the catalogue does not hold [item], or as in [recommend].
+     */
+    @JvmOverloads
+    public fun similar(item: String, k: Int = 10, options: Options = Options.NONE): Results = call {
+        if (catalogue.index(item) < 0) throw UsageException("item '$item' is not in the catalogue of ${catalogue.size} items")
+        answers.similar(item, k, options)
+    }
+
+    /**
+     * The rating that this user would give each item, on the scale of the data, or null where the catalogue lacks it.
+     *
+     * Unlike in [recommend], where a weight says how much an item counts, the history's numbers are ratings.
+     *
+     * @throws UsageException the package was not built from ratings, a rating is outside the scale, or, if [strict], an id
+     *     is unknown.
+     */
+    @JvmOverloads
+    public fun predict(history: Map<String, Number>, items: List<String>, strict: Boolean = false): List<Double?> =
+        call { ratings.predict(history.map { (id, rating) -> id to rating.toDouble() }, items, strict) }
+
+    /**
+     * The query vector of [text], of unit length, or zeros where it holds no word.
+     *
+     * @throws PackageException the package holds no text encoder.
+     */
+    public fun encode(text: String): FloatArray = call {
+        if (file.manifest.encoder == null) throw PackageException("this package holds no text encoder; build it with an items table")
+        engine.encode(answers.query(text).tokens)
+    }
+
+    /** Waits for running calls, then releases the engine and the file. Closing twice does nothing. */
+    override fun close(): Unit = gate.write {
+        if (closed) return
+        closed = true
+        engine.close()
+        file.close()
+    }
+
+    override fun toString(): String =
+        "<Pocketrec '${file.manifest.name}': ${catalogue.size} items, signals ${file.manifest.signals.names.joinToString()}, engine ${engine.name}>"
+
+    private inline fun <T> call(answer: () -> T): T = gate.read {
+        if (closed) throw PackageException("this package is closed; open it again")
+        answer()
+    }
+
+    /** Makes the engine of a package. */
+    public fun interface EngineFactory {
+        public fun open(file: PackageFile): Engine
+    }
+
+    public companion object {
+        /**
+         * Opens a package and makes it ready to answer.
+         *
+         * @param verify whether every hash is checked now or each part when it is first used.
+         * @param engine the engine; the raw one, in Kotlin alone, by default.
+         * @throws PackageException it is missing, cut short, compressed, damaged, hostile or of a newer format.
+         * @throws EngineException the engine cannot run it.
+         */
+        @JvmStatic
+        @JvmOverloads
+        public fun open(source: Source, verify: Verify = Verify.FULL, engine: EngineFactory = EngineFactory(::RawEngine)): Pocketrec {
+            val file = source.openFile(verify)
+            try {
+                return Pocketrec(file, engine.open(file))
+            } catch (error: Throwable) {
+                file.close()
+                throw error
+            }
+        }
+    }
+}
