@@ -154,6 +154,7 @@ COMMANDS = (
     "verify",
     "demo",
     "profile",
+    "bench",
     "build",
     "check",
     "split",

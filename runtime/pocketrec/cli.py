@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import Any
 
 from pocketrec import __version__
+from pocketrec.bench.command import add_bench
 from pocketrec.errors import PocketrecError
 from pocketrec.overlay_command import add_overlay
 from pocketrec.profile_command import add_profile
@@ -26,7 +27,7 @@ EPILOG = "example: pocketrec search films.pocketrec 'space adventure with robots
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 ok, 1 data, 2 usage, 3 gate failed, 130 interrupted."""
+    """Run one command; returns the exit code: 0 ok, 1 data, 2 usage, 3 gate failed, 4-6 baseline, 130 interrupted."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, io.StringIO())
@@ -66,7 +67,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pocketrec", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"pocketrec {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_verbs, add_profile, add_overlay, _add_inspect, _add_verify):
+    for add in (add_verbs, add_profile, add_overlay, add_bench, _add_inspect, _add_verify):
         add(commands)
     if not words or words[0] not in commands.choices:
         for plugin in sorted(metadata.entry_points(group="pocketrec.commands"), key=lambda point: point.name):

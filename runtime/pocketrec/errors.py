@@ -7,6 +7,9 @@
     |   `-- BusyError   another writer has a profile open
     |-- PackageError    a package is damaged, hostile, of a newer format, or lacks what was asked for
     |-- EngineError     an inference engine is missing, too old, or failed
+    |-- BaselineError   there is nothing to compare a package with
+    |   |-- OtherDeviceError      its times are of another device, engine or version
+    |   `-- OtherCatalogueError   it holds other items
     `-- UsageError      a call or a command line asks for something that cannot be (also a ValueError)
 
 A message says what was expected, what was found, where, and what to do.
@@ -35,6 +38,24 @@ class PackageError(PocketrecError):
 
 class EngineError(PocketrecError):
     """An inference engine is not installed, is older than the package's floor, or failed."""
+
+
+class BaselineError(PocketrecError):
+    """`pocketrec bench` has no baseline that it could compare with."""
+
+    exit_code = 4
+
+
+class OtherDeviceError(BaselineError):
+    """The times of the baseline are of another device, engine or version."""
+
+    exit_code = 5
+
+
+class OtherCatalogueError(BaselineError):
+    """The baseline holds other items."""
+
+    exit_code = 6
 
 
 class UsageError(PocketrecError, ValueError):
