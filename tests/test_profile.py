@@ -58,6 +58,36 @@ def test_a_golden_file_is_these_bytes(path):
     assert path.read_bytes().hex() == golden["hex"]
 
 
+DAMAGE = json.loads(GOLDEN.read_text(encoding="utf-8"))["damage"]
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("case", DAMAGE, ids=lambda case: case["name"])
+def test_a_golden_damage_leaves_the_events_before_it(path, case, write):
+    data = bytes.fromhex(case["hex"])
+    path.write_bytes(data)
+    if case["events"] is None:
+        with pytest.raises(DataError, match="is not a profile"):
+            Profile.open(path, write=write)
+        assert path.read_bytes() == data
+        return
+    events = [Event(*event) for event in case["events"]]
+    with Profile.open(path, write=write) as profile:
+        assert [Event(**event) for event in profile.export()["events"]] == events
+        assert profile.lost_bytes == case["lost_bytes"]
+    assert path.read_bytes() == (MAGIC + b"".join(map(encode, events)) if write else data)
+    kept = path.with_name("me.profile.damaged")
+    assert kept.exists() == (write and case["kept"])
+    assert not kept.exists() or kept.read_bytes() == data[len(data) - case["lost_bytes"] :]
+
+
+def test_the_golden_export(path):
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))["file"]
+    path.write_bytes(bytes.fromhex(golden["hex"]))
+    with Profile.open(path, write=False) as profile:
+        assert json.dumps(profile.export()) == golden["export"]
+
+
 def test_events_add_up_and_fade_by_half(path):
     with Profile.open(path, half_life_days=10) as profile:
         profile.add("a", event="click", when=NOW)

@@ -20,6 +20,9 @@ internal object Messages {
         return out.append('\'').toString()
     }
 
+    /** Any value that a caller gave: a text in quotes, others as they print. */
+    fun shown(value: Any?): String = if (value is String) quoted(value) else value.toString().take(80)
+
     /** A number with at most six digits: 0, 1e-06, 1.04858e+06, 10. */
     fun general(value: Double): String {
         if (value.isNaN() || value.isInfinite()) return if (value.isNaN()) "nan" else if (value > 0) "inf" else "-inf"
