@@ -40,9 +40,10 @@ from pocketrec_export.read import Items
 from pocketrec_export.student import MAX_TOKENS, Student
 from pocketrec_export.teacher import Teacher
 from pocketrec_export.tokenizer_tables import tokenizer_arrays
-from pocketrec_export.writer import write_package
+from pocketrec_export.writer import package_size, write_package
 
 MIN_ONNXRUNTIME = "1.25"
+RANKER, ENCODER = "graphs/ranker.onnx", "graphs/encoder.onnx"
 BLOCK_BUDGET = 8192
 """Blocks of one call: 131,072 neighbour entries, several times what a history of 500 popular items touches."""
 
@@ -81,6 +82,10 @@ class Parts:
     def write(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the package; see `write_package` for errors."""
         write_package(path, manifest=self.manifest, arrays=self.arrays, files=self.files, overwrite=overwrite)
+
+    def size_bytes(self) -> int:
+        """Bytes of the file that `write` writes."""
+        return package_size(manifest=self.manifest, arrays=self.arrays, files=self.files)
 
 
 def assemble(
@@ -157,12 +162,12 @@ def assemble(
         arrays |= {
             name: array for name, array in placement.arrays.items() if name != "cold/factors" or "factors" in signals
         }
-    graphs: dict[str, Any] = {"ranker": "graphs/ranker.onnx", "encoder": None, "min_onnxruntime": MIN_ONNXRUNTIME}
-    files = {"graphs/ranker.onnx": ("graph", ranker_graph(signals, arrays=arrays))}
+    graphs: dict[str, Any] = {"ranker": RANKER, "encoder": None, "min_onnxruntime": MIN_ONNXRUNTIME}
+    files = {RANKER: ("graph", ranker_graph(signals, arrays=arrays))}
     if encoder is not None:
-        graphs["encoder"] = "graphs/encoder.onnx"
+        graphs["encoder"] = ENCODER
         graph = encoder_graph(len(arrays["tokens/value"]), encoder["dim"], bits=encoder["bits"])
-        files["graphs/encoder.onnx"] = ("graph", graph)
+        files[ENCODER] = ("graph", graph)
     manifest = {
         "format": FORMAT,
         "name": name,

@@ -73,6 +73,11 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
     out = parser.add_argument_group("output")
     out.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
     out.add_argument("--name", help="the package's name (default: the file's)")
+    out.add_argument(
+        "--max-size",
+        metavar="SIZE",
+        help="6MB, 800kB: the weakest neighbours are left out first (the report says which)",
+    )
     out.add_argument("--save-full", metavar="DIR", help="also keep the full float32 model, for evaluate")
     out.add_argument("--report", metavar="DIR", help="write the report there: index.html, and report.json")
     out.add_argument(
@@ -112,6 +117,7 @@ def _build(args: argparse.Namespace) -> int:
         teacher=args.teacher,
         seed=args.seed,
         threads=args.threads,
+        max_size=args.max_size,
         save_full=args.save_full,
         report=args.report,
         baselines=args.baselines,

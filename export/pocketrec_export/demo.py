@@ -17,6 +17,8 @@ from pocketrec_export.read import read_interactions
 BUILD = Path("build")
 QUERY = "space adventure with robots"
 HISTORY_LENGTH = 30
+MAX_SIZE = "7.5MB"
+"""A fifteenth of the full model."""
 
 
 def main() -> int:
@@ -39,6 +41,7 @@ def _demo(data: Path, package: Path) -> int:
         data / "interactions.csv",
         data / "items.csv",
         out=package,
+        max_size=MAX_SIZE,
         save_full=BUILD / "demo-full",
         cache=BUILD / "cache",
         data_license=demo_data.MOVIELENS_LICENSE,

@@ -18,6 +18,7 @@ from pocketrec_export.ablation import ablation, as_report
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
 from pocketrec_export.attribute_vectors import attribute_vectors
+from pocketrec_export.budget import check_size, fit, parse_size
 from pocketrec_export.cold import ColdSettings
 from pocketrec_export.cold_device import Placement
 from pocketrec_export.cold_stage import Estimated, estimate_cold
@@ -87,6 +88,7 @@ def build(
     threads: int | None = None,
     text_dim: int = 128,
     vocabulary: int | None = None,
+    max_size: str | int | None = None,
     save_full: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
     baselines: bool = False,
@@ -130,6 +132,7 @@ def build(
         threads: of the numeric libraries; None is what the process may use (see `available_threads`).
         text_dim: width of the package's text vectors, a multiple of 64.
         vocabulary: the most word pieces the student knows; None is the preset's.
+        max_size: of the package, in bytes or as ``"6MB"``; the report says what gave, see `budget`.
         save_full: a folder to keep the full float32 model in.
         report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
         cache: a folder to keep the teacher's vectors, the student and the results of the search for settings in: a
@@ -151,6 +154,8 @@ def build(
     full_folder = None if save_full is None else Path(save_full).resolve()
     page = None if report is None else Path(report).resolve()
     check_tracker(track)
+    max_bytes = parse_size(max_size)
+    gave = ""
     check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
         raise UsageError(f"{cache} is a file; expected a folder to keep results of stages in")
@@ -187,13 +192,14 @@ def build(
             return (table or Items("", [], [], [], [])).select(fitted.items)
 
         def parts() -> Parts:
+            nonlocal gave
             about = _about(events, dataset if split is not None else None, data_license, attribution, seed)
             title = name or path.name.removesuffix(".pocketrec")
             of = None if texts is None else texts.teacher
             student = None if texts is None else texts.student
             items = known()
             tables = None if rated is None else rated.tables(fitted.items)
-            return assemble(
+            whole = assemble(
                 fitted.stored,
                 items=items,
                 student=student,
@@ -203,6 +209,8 @@ def build(
                 ratings=tables,
                 placement=fitted.placement,
             )
+            within, gave = fit(whole, max_bytes=max_bytes)
+            return within
 
         comparison = measured_on = None
         if events is not None and dataset is not None and len(dataset.test):
@@ -226,6 +234,7 @@ def build(
             searchable = fused(parts(), known(), seed=seed)
         with run.stage("writing the package"):
             final = finish(searchable, metrics=_metrics(comparison, measured_on, rated, fidelity))
+            check_size(final, max_bytes=max_bytes)
             with nullcontext() if full_folder is None else whole_folder(full_folder) as folder:
                 if folder is not None:
                     fitted_on = dataset.split_sha256 if dataset is not None and split is not None else None
@@ -239,6 +248,7 @@ def build(
         path=path,
         facts=facts,
         notes=tuple(notes),
+        gave=gave,
         settings=fitted.settings,
         trials=fitted.trials,
         comparison=comparison,

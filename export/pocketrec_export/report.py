@@ -103,6 +103,7 @@ class BuildReport:
         full_bytes: bytes of the full float32 model, teacher included.
         teacher_bytes: of these the teacher's, 0 without texts.
         threads: of the numeric libraries; another number may give other bytes.
+        gave: what was left out to stay within the size asked for, a sentence; empty where nothing was.
         reused: what came from the cache instead of being computed, a line each.
         seconds: of each stage; printed only, never written into the package.
         data: what was read and how it was split, a sentence each.
@@ -125,6 +126,7 @@ class BuildReport:
     full_bytes: int
     teacher_bytes: int
     threads: int
+    gave: str = ""
     reused: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     data: tuple[str, ...] = ()
@@ -143,6 +145,7 @@ class BuildReport:
             "teacher_bytes": self.teacher_bytes,
             "facts": dict(self.facts),
             "notes": list(self.notes),
+            "gave": self.gave,
             "settings": dict(self.settings),
             "trials": list(self.trials),
             "comparison": self.comparison,
@@ -186,6 +189,8 @@ class BuildReport:
             f"full model {self.full_bytes / 1e6:,.1f} MB{teacher}, package {size / 1e6:,.2f} MB: "
             f"{self.full_bytes / size:.1f} x smaller"
         )
+        if self.gave:
+            lines.append(self.gave)
         for part, part_size in sorted(self.facts["parts"].items(), key=lambda entry: -entry[1]):
             lines.append(f"  {part:<14}{part_size:>12,}  {100 * part_size / size:5.1f} %")
         lines += [f"reused from the cache: {what}" for what in self.reused]

@@ -75,17 +75,7 @@ def write_package(
     """
     path = Path(path)
     _refuse_existing(path, overwrite)
-    arrays = {name: _little_endian(name, arrays[name]) for name in sorted(arrays, key=_array_rank)}
-    names = sorted(files, key=lambda name: (_role_rank(name, files[name][0]), name))
-    described = [_describe_array(name, array) for name, array in arrays.items()]
-    described += [_describe(name, files[name][0], files[name][1]) for name in names]
-    header = _manifest_json(_with_fingerprints(manifest, arrays), described)
-    contents: dict[str, memoryview] = {MANIFEST_NAME: memoryview(header)}
-    contents |= {name: _bytes(array) for name, array in arrays.items()}
-    contents |= {name: memoryview(files[name][1]) for name in names}
-    if len(contents) != 1 + len(described):
-        raise UsageError("two entries have the same name")
-
+    contents = _contents(manifest, arrays, files)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -98,6 +88,41 @@ def write_package(
     finally:  # also on KeyboardInterrupt; after the rename there is nothing left to remove
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def package_size(
+    *, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], files: Mapping[str, tuple[str, bytes]]
+) -> int:
+    """Bytes of the file that `write_package` would write."""
+    sink = _Counter()
+    _write_archive(sink, _contents(manifest, arrays, files))
+    return sink.size
+
+
+class _Counter:
+    """A file that only counts."""
+
+    size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.size += len(data)
+
+
+def _contents(
+    manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], files: Mapping[str, tuple[str, bytes]]
+) -> dict[str, memoryview]:
+    """All entries by name, in the order of the file."""
+    arrays = {name: _little_endian(name, arrays[name]) for name in sorted(arrays, key=_array_rank)}
+    names = sorted(files, key=lambda name: (_role_rank(name, files[name][0]), name))
+    described = [_describe_array(name, array) for name, array in arrays.items()]
+    described += [_describe(name, files[name][0], files[name][1]) for name in names]
+    header = _manifest_json(_with_fingerprints(manifest, arrays), described)
+    contents: dict[str, memoryview] = {MANIFEST_NAME: memoryview(header)}
+    contents |= {name: _bytes(array) for name, array in arrays.items()}
+    contents |= {name: memoryview(files[name][1]) for name in names}
+    if len(contents) != 1 + len(described):
+        raise UsageError("two entries have the same name")
+    return contents
 
 
 def string_table(prefix: str, strings: Iterable[str], *, lookup: bool) -> dict[str, NDArray[Any]]:
@@ -203,7 +228,7 @@ def _describe_array(name: str, array: NDArray[Any]) -> dict[str, Any]:
     return {**_describe(name, "array", _bytes(array)), "dtype": array.dtype.name, "shape": list(array.shape)}
 
 
-def _write_archive(file: BinaryIO, contents: Mapping[str, memoryview]) -> None:
+def _write_archive(file: BinaryIO | _Counter, contents: Mapping[str, memoryview]) -> None:
     """Write stored, aligned entries back to back, then the directory."""
     if len(contents) > MAX_ENTRIES:
         raise UsageError(f"{len(contents)} entries, expected at most {MAX_ENTRIES}")
