@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit sample recipes clean
+.PHONY: demo test lint types unit gate gate-figures sample recipes clean
 
 demo: $(READY)
 	$(BIN)/python -m pocketrec_export.demo
@@ -23,6 +23,13 @@ types: $(READY)
 
 unit: $(READY)
 	$(BIN)/python -m pytest
+
+# Bytes and accuracy against the committed figures, times against the parent commit; exit code 3 where any got worse.
+gate: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash .ci/gate
+
+gate-figures: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash .ci/gate --write
 
 # The package that ships inside the wheel; run it after a change of the format or of the student.
 sample: $(READY)

@@ -290,7 +290,7 @@ def test_worse_lists_are_caught_by_evaluating_both(frames, tmp_path, monkeypatch
     report = json.loads(out)
     assert code == 3
     assert report["outcomes"][0]["status"] == "failed"
-    assert report["package"]["accuracy"]["source"].startswith("evaluate --interactions r.csv --split s.csv, ")
+    assert report["package"]["accuracy"]["source"].startswith("split ")
     assert run(capsys, "good.pocketrec", "--baseline", "bad.pocketrec", *words)[0] == 0
     code, _, err = run(capsys, "good.pocketrec", *words[:2], "--split", "r.csv", "--gates", "accuracy")
     assert (code, err.count("\n")) == (1, 1)

@@ -35,16 +35,21 @@ def of_manifest(manifest: Manifest) -> Accuracy | None:
     figures = {name: float(package[name]) for name in METRICS if isinstance(package.get(name), int | float)}
     if not figures:
         return None
+    return Accuracy(figures, _source(manifest, package.get("users")))
+
+
+def _source(manifest: Manifest, users: object) -> str:
     split = manifest.input.split_sha256
-    held_out = f"split {split[:16]}" if split else f"{manifest.metrics.get('measured_on', 'users held out')}"
-    return Accuracy(figures, f"manifest: {held_out}, {package.get('users')} users")
+    held_out = f"split {split[:16]}" if split else manifest.metrics.get("measured_on", "users held out")
+    return f"{held_out}, {users} users"
 
 
-def evaluated(side: Side, words: Sequence[str]) -> Accuracy:
+def evaluated(side: Side, manifest: Manifest, words: Sequence[str]) -> Accuracy:
     """What `pocketrec evaluate` of that side's runtime measures now.
 
     Args:
         side: the package, and the path of imports.
+        manifest: of that package.
         words: ``--interactions F --split F`` and more options of `evaluate`.
 
     Raises:
@@ -59,4 +64,4 @@ def evaluated(side: Side, words: Sequence[str]) -> Accuracy:
     report: dict[str, Any] = json.loads(done.stdout)
     package = report["package"]
     figures = {name: float(package[name]) for name in METRICS if name in package}
-    return Accuracy(figures, f"evaluate {' '.join(words)}, {package['users']} users")
+    return Accuracy(figures, _source(manifest, package["users"]))

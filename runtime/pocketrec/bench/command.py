@@ -134,7 +134,8 @@ def _figures(args: argparse.Namespace, gates: Sequence[str]) -> tuple[dict[str, 
         )
 
         def accuracy(number: int) -> Accuracy | None:
-            return evaluated(sides[number], words) if words else of_manifest(packages[number].manifest)
+            manifest = packages[number].manifest
+            return evaluated(sides[number], manifest, words) if words else of_manifest(manifest)
 
         def count(number: int) -> Count:
             tool = args.instructions if "instructions" in gates else "off"
