@@ -60,7 +60,8 @@ def frames():
 def built(frames, teacher, tmp_path_factory):
     """The folder and the report of a build of both, with the full model and the page."""
     from pocketrec_export import build
+    from pocketrec_export.targets import TARGETS
 
     folder = tmp_path_factory.mktemp("built")
     places = {"out": folder / "x.pocketrec", "save_full": folder / "full", "report": folder / "report"}
-    return folder, build(*frames, **places, teacher=teacher, baselines=True, quiet=True)
+    return folder, build(*frames, **places, teacher=teacher, targets=TARGETS, baselines=True, quiet=True)

@@ -10,6 +10,7 @@ from pocketrec.inspection import verify_package
 from pocketrec_export import build
 from pocketrec_export.budget import LARGEST_CUT, RESERVE, parse_size, without_weakest
 from pocketrec_export.quantize import sparse_blocks
+from pocketrec_export.targets import TARGETS
 from scipy import sparse
 
 
@@ -24,7 +25,7 @@ def events():
 @pytest.fixture(scope="module")
 def whole(events, tmp_path_factory):
     path = tmp_path_factory.mktemp("budget") / "whole.pocketrec"
-    build(events, out=path, quiet=True)
+    build(events, out=path, targets=TARGETS, quiet=True)
     return path
 
 
@@ -45,7 +46,7 @@ def test_what_is_no_size(text):
 
 def test_the_package_is_no_larger_than_asked_for(events, whole, tmp_path):
     wanted = int(whole.stat().st_size * 0.9)
-    report = build(events, out=tmp_path / "small.pocketrec", max_size=wanted, quiet=True)
+    report = build(events, out=tmp_path / "small.pocketrec", max_size=wanted, targets=TARGETS, quiet=True)
     size = (tmp_path / "small.pocketrec").stat().st_size
     assert wanted - RESERVE <= size <= wanted
     assert "of neighbours are left out" in report.gave
@@ -58,7 +59,7 @@ def test_the_package_is_no_larger_than_asked_for(events, whole, tmp_path):
 
 
 def test_a_size_that_does_not_bind_changes_nothing(events, whole, tmp_path):
-    report = build(events, out=tmp_path / "x.pocketrec", name="whole", max_size="1GB", quiet=True)
+    report = build(events, out=tmp_path / "x.pocketrec", name="whole", max_size="1GB", targets=TARGETS, quiet=True)
     assert report.gave == ""
     assert (tmp_path / "x.pocketrec").read_bytes() == whole.read_bytes()
 

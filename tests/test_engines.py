@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from pocketrec import engine_onnx
+from pocketrec import engine_litert, engine_onnx
 from pocketrec.engine import ENGINES, Engine, RankerInput, RankerOutput, open_engine
 from pocketrec.engine_numpy import NumpyEngine, Table, best, fold_in, quantize_query
 from pocketrec.errors import EngineError, PackageError, UsageError
@@ -568,12 +569,14 @@ def test_the_best_installed_engine_is_chosen(tiny: Package, tmp_path: Path, monk
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
     without = Package.open(tiny_world(tmp_path / "w", graphs=False))
     assert open_engine(without).name == "numpy"
-    with pytest.raises(EngineError, match="no ONNX graph"):
-        open_engine(without, "onnx")
-    monkeypatch.setattr(engine_onnx, "find_spec", lambda name: None)
-    assert open_engine(tiny).name == "numpy"
-    with pytest.raises(EngineError, match=r"pip install 'pocketrec\[onnx\]'"):
-        open_engine(tiny, "onnx")
+    for name, said in (("onnx", "no ONNX graph"), ("litert", "no TFLite model")):
+        with pytest.raises(EngineError, match=said):
+            open_engine(without, name)
+    for name, then in (("onnx", "litert"), ("litert", "numpy")):
+        monkeypatch.setattr(importlib.import_module(f"pocketrec.engine_{name}"), "find_spec", lambda name: None)
+        assert open_engine(tiny).name == then
+        with pytest.raises(EngineError, match=rf"pip install 'pocketrec\[{name}\]'"):
+            open_engine(tiny, name)
 
 
 @pytest.mark.parametrize(
@@ -583,9 +586,23 @@ def test_unwanted_onnxruntime_versions_are_refused(
     tiny: Package, monkeypatch: pytest.MonkeyPatch, version: str, reason: str
 ) -> None:
     monkeypatch.setattr(engine_onnx, "version", lambda name: version)
-    assert open_engine(tiny).name == "numpy"
+    assert open_engine(tiny).name != "onnx"
     with pytest.raises(EngineError, match=reason):
         open_engine(tiny, "onnx")
+
+
+def test_old_tflite_runtimes_are_refused_and_the_newer_of_two_is_used(
+    tiny: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"ai-edge-litert": "1.9.9", "tflite-runtime": "2.13"}
+    monkeypatch.setattr(engine_litert, "find_spec", lambda name: name)
+    monkeypatch.setattr(engine_litert, "version", found.__getitem__)
+    with pytest.raises(EngineError, match=r"needs ai-edge-litert 2\.0 or newer, found 1\.9\.9"):
+        open_engine(tiny, "litert")
+    found["tflite-runtime"] = "2.14.0"
+    graphs = tiny.manifest.graphs.tflite
+    assert graphs is not None
+    assert engine_litert._runtime(graphs) == ("tflite_runtime", None)
 
 
 @pytest.mark.parametrize("version", ["1.25.0", "1.25", "1.28.0+cpu", "1.27.1rc2"])
@@ -595,7 +612,7 @@ def test_wanted_versions_are_accepted(tiny: Package, monkeypatch: pytest.MonkeyP
 
 
 def test_wrong_arguments_are_usage_errors(tiny: Package) -> None:
-    with pytest.raises(UsageError, match="onnx, numpy"):
+    with pytest.raises(UsageError, match="onnx, litert, numpy"):
         open_engine(tiny, "tensorflow")
     with pytest.raises(UsageError, match="threads"):
         open_engine(tiny, threads=0)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from crafted_zip import contents, repack
-from pocketrec import engine_onnx
+from pocketrec import engine_litert, engine_onnx
 from pocketrec.engine import ENGINES, open_engine
 from pocketrec.errors import PackageError
 from pocketrec.inspection import GOLDEN, MAX_GOLDEN, golden_case, read_golden, verify_package
@@ -66,6 +67,11 @@ def outcome(path: Path) -> dict[str, tuple[bool, bool]]:
     return {name: (engine["ok"], engine["ran"]) for name, engine in verify_package(path)["engines"].items()}
 
 
+def everywhere(ok: bool, ran: bool, **others: tuple[bool, bool]) -> dict[str, tuple[bool, bool]]:
+    """The same outcome on every engine but for others."""
+    return dict.fromkeys(ENGINES, (ok, ran)) | others
+
+
 def test_true_cases_are_ok(save: Save, cases: list[dict[str, Any]]) -> None:
     facts = verify_package(save(golden(*cases)))
     assert facts["engines"].keys() == set(ENGINES)
@@ -110,22 +116,21 @@ def test_a_case_that_is_not_what_the_engines_answer(
 ) -> None:
     case = json.loads(json.dumps(cases[0]))
     lie(case)
-    assert outcome(save(golden(case))) == {"onnx": (False, True), "numpy": (False, True)}
+    assert outcome(save(golden(case))) == everywhere(False, True)
 
 
 def test_items_below_the_depth_may_stand_in_for_equals(tmp_path: Path) -> None:
     """Popularity alone, all equal: which ten of 300 are listed proves nothing, so it is no failure."""
-    path = random_world(tmp_path / "w", items=300, signals=["popularity"])
-    parts = contents(path.read_bytes())
-    flat = b"\0\0\0\x3f" * 300  # 0.5
+    flat = {"popularity/value": np.full(300, 0.5, np.float32)}
+    path = random_world(tmp_path / "w", items=300, signals=["popularity"], more=flat)
     case = {"verb": "recommend", "argument": [], "items": [str(i) for i in range(290, 300)], "scores": [0.05] * 10}
-    parts |= golden(case) | {"popularity/value": flat}
+    parts = contents(path.read_bytes()) | golden(case)
     manifest = json.loads(parts["manifest.json"])
     for entry in manifest["entries"]:
         data = parts[entry["name"]]
         entry |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     path.write_bytes(repack(parts | {"manifest.json": json.dumps(manifest).encode()}))
-    assert outcome(path) == {"onnx": (True, True), "numpy": (True, True)}
+    assert outcome(path) == everywhere(True, True)
 
 
 GOOD = {"verb": "similar", "argument": "tea-1", "items": ["tea-0"], "scores": [1.0]}
@@ -173,19 +178,20 @@ def test_an_item_that_the_catalogue_does_not_hold_is_a_failure(save: Save) -> No
 
 def test_a_graph_that_does_not_load_is_a_failure(save: Save, good: bytes) -> None:
     name = "graphs/ranker.onnx"
-    assert outcome(save({name: b"\x08\x80"})) == {"onnx": (False, False), "numpy": (True, True)}
+    assert outcome(save({name: b"\x08\x80"})) == everywhere(True, True, onnx=(False, False))
     model = onnx.load_model_from_string(contents(good)[name])
     model.graph.node[0].output[0] = "nowhere"
     path = save({name: model.SerializeToString()})
-    assert outcome(path) == {"onnx": (False, False), "numpy": (True, True)}
+    assert outcome(path) == everywhere(True, True, onnx=(False, False))
     assert verify_package(path)["engines"]["onnx"]["message"].startswith("failed: ")
 
 
 def test_an_engine_that_is_not_there_is_no_failure(save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without = tiny_world(tmp_path / "without", graphs=False)
-    assert outcome(without) == {"onnx": (True, False), "numpy": (True, True)}
-    monkeypatch.setattr(engine_onnx, "find_spec", lambda name: None)
-    assert outcome(save()) == {"onnx": (True, False), "numpy": (True, True)}
+    assert outcome(without) == everywhere(True, False, numpy=(True, True))
+    for module in (engine_onnx, engine_litert):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert outcome(save()) == everywhere(True, False, numpy=(True, True))
 
 
 @pytest.mark.parametrize("key", ["catalogue", "encoder"])

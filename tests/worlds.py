@@ -12,8 +12,8 @@ from pocketrec.engine import RankerInput
 from pocketrec.manifest import LEXICAL_BLOCK, SIGNALS
 from pocketrec.package import Package
 from pocketrec.titles import title_keys
-from pocketrec_export.graphs import encoder_graph, ranker_graph
 from pocketrec_export.quantize import quantize_halves, quantize_rows, sparse_blocks
+from pocketrec_export.targets import graph_entries
 from pocketrec_export.tokenizer_tables import tokenizer_arrays, unicode_arrays
 from pocketrec_export.writer import string_table, write_package
 from scipy import sparse
@@ -278,22 +278,15 @@ def _write(
         "golden.json": ("golden", b'{"cases":[]}'),
         "MODEL_CARD.md": ("document", b"# Test\n"),
     }
-    onnx: dict[str, Any] | None = None
-    encoder = "semantic" in signals
-    if graphs:
-        onnx = {"ranker": "graphs/ranker.onnx", "encoder": None, "min_onnxruntime": "1.25"}
-        files["graphs/ranker.onnx"] = ("graph", ranker_graph(present, arrays=arrays))
-        if encoder:
-            onnx["encoder"] = "graphs/encoder.onnx"
-            rows, width = arrays["tokens/value"].shape
-            graph = encoder_graph(rows, text_dim, bits=8 * width // text_dim)
-            files["graphs/encoder.onnx"] = ("graph", graph)
     blend = {
         "recommend": _blend(present, factors=(1, 0.5), neighbours=(1, 0.5), content=(0.5, 1), popularity=(0.1, 0)),
         "search": _blend(present, factors=(0.1, 0.5), semantic=(1, 0), lexical=(0.5, 1), popularity=(0.05, 0)),
         "similar": _blend(present, neighbours=(1, 0), content=(1, 0)),
     }
-    manifest = manifest_by_hand(present, blend, arrays, graphs={"onnx": onnx}) | dict(settings)
+    manifest = manifest_by_hand(present, blend, arrays, graphs={}) | dict(settings)
+    targets = ("onnx", "tflite") if graphs else ()
+    manifest["graphs"], compiled = graph_entries(manifest, arrays, targets=targets)
+    files |= compiled
     write_package(path, manifest=manifest, arrays=arrays, files=files)
     return path
 

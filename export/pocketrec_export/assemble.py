@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,17 +33,15 @@ from pocketrec_export.blend import to_manifest
 from pocketrec_export.catalogue_arrays import catalogue_arrays
 from pocketrec_export.cold_device import Placement
 from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
-from pocketrec_export.graphs import encoder_graph, ranker_graph
 from pocketrec_export.lexical import lexical_arrays, lexical_budget, lexical_settings
 from pocketrec_export.quantize import quantize_halves, quantize_rows, sparse_blocks
 from pocketrec_export.read import Items
 from pocketrec_export.student import MAX_TOKENS, Student
+from pocketrec_export.targets import graph_entries
 from pocketrec_export.teacher import Teacher
 from pocketrec_export.tokenizer_tables import tokenizer_arrays
 from pocketrec_export.writer import package_size, write_package
 
-MIN_ONNXRUNTIME = "1.25"
-RANKER, ENCODER = "graphs/ranker.onnx", "graphs/encoder.onnx"
 BLOCK_BUDGET = 8192
 """Blocks of one call: 131,072 neighbour entries, several times what a history of 500 popular items touches."""
 
@@ -99,6 +97,7 @@ def assemble(
     search: bool = True,
     ratings: RatingTables | None = None,
     placement: Placement | None = None,
+    targets: Collection[str] = ("onnx",),
 ) -> Parts:
     """The parts of a package, without metrics and golden cases.
 
@@ -113,6 +112,7 @@ def assemble(
         search: whether the words of titles and texts can be searched.
         ratings: what predicts ratings of the items, None for a package without.
         placement: what places new texts among the items, None for a package without.
+        targets: some of `targets.TARGETS`, the formats to compile graphs into.
     """
     words = lexical_arrays(items, budget=lexical_budget(len(items))) if search else {}
     blend = _blends(model, semantic=student is not None, lexical=bool(words))
@@ -162,13 +162,7 @@ def assemble(
         arrays |= {
             name: array for name, array in placement.arrays.items() if name != "cold/factors" or "factors" in signals
         }
-    graphs: dict[str, Any] = {"ranker": RANKER, "encoder": None, "min_onnxruntime": MIN_ONNXRUNTIME}
-    files = {RANKER: ("graph", ranker_graph(signals, arrays=arrays))}
-    if encoder is not None:
-        graphs["encoder"] = ENCODER
-        graph = encoder_graph(len(arrays["tokens/value"]), encoder["dim"], bits=encoder["bits"])
-        files[ENCODER] = ("graph", graph)
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": FORMAT,
         "name": name,
         "generator": f"pocketrec {__version__}",
@@ -179,10 +173,11 @@ def assemble(
         "encoder": encoder,
         "ratings": None if ratings is None else asdict(ratings.settings),
         "cold": None if placement is None else dict(placement.info),
-        "graphs": {"onnx": graphs},
+        "graphs": {},
         "metrics": {},
         **about,
     }
+    manifest["graphs"], files = graph_entries(manifest, arrays, targets=targets)
     return Parts(manifest, arrays, files)
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pocketrec.errors import UsageError
+from pocketrec.tflite_tables import table_of
 
-from pocketrec_export.assemble import RANKER, Parts
-from pocketrec_export.graphs import ranker_graph
+from pocketrec_export.assemble import Parts
+from pocketrec_export.targets import graph_entries, targets_of
 
 UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 LARGEST_CUT = 0.4
@@ -53,7 +54,7 @@ def fit(parts: Parts, *, max_bytes: int | None) -> tuple[Parts, str]:
     if max_bytes is None or size <= max_bytes:
         return parts, ""
     blocks = len(parts.arrays.get("neighbours/index", ()))
-    bytes_a_block = sum(parts.arrays[f"neighbours/{part}"][:1].nbytes for part in ("index", "value")) if blocks else 1
+    bytes_a_block = _bytes_a_block(parts) if blocks else 1
     dropped = -(-(size - max_bytes) // bytes_a_block)
     most = int(blocks * LARGEST_CUT)
     if dropped > most:
@@ -67,9 +68,20 @@ def fit(parts: Parts, *, max_bytes: int | None) -> tuple[Parts, str]:
         f"to stay within {max_bytes / 1e6:,.2f} MB the weakest {dropped:,} of {blocks:,} blocks of neighbours are left "
         f"out; the others hold {100 * kept:.1f} % of the squares"
     )
-    # The graph declares the shapes of its tables.
-    ranker = ("graph", ranker_graph(parts.manifest["signals"], arrays=arrays))
-    return replace(parts, arrays=arrays, files={**parts.files, RANKER: ranker}), said
+    # A graph declares the shapes of its tables, or holds them.
+    _, graphs = graph_entries(parts.manifest, arrays, targets=targets_of(parts.manifest))
+    return replace(parts, arrays=arrays, files=parts.files | graphs), said
+
+
+def _bytes_a_block(parts: Parts) -> int:
+    """What a block of neighbours takes, in the copy of a TFLite model, too."""
+    own = sum(parts.arrays[f"neighbours/{part}"][:1].nbytes for part in ("index", "value"))
+    if "tflite" not in targets_of(parts.manifest):
+        return own
+    items = parts.manifest["catalogue"]["items"]
+    return own + sum(
+        table_of(f"neighbours/{part}", parts.arrays.__getitem__, items=items)[:1].nbytes for part in ("index", "value")
+    )
 
 
 def check_size(parts: Parts, *, max_bytes: int | None) -> None:

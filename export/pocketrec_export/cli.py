@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from pocketrec.engine import ENGINES
 from pocketrec.errors import PocketrecError
 from pocketrec.inspection import report_lines
 from pocketrec.terminal import command, print_json, print_line
@@ -78,6 +79,12 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
         metavar="SIZE",
         help="6MB, 800kB: the weakest neighbours are left out first (the report says which)",
     )
+    out.add_argument(
+        "--targets",
+        default="onnx",
+        metavar="T,...",
+        help="formats of graphs: onnx, tflite or both; the numpy engine needs none (default onnx)",
+    )
     out.add_argument("--save-full", metavar="DIR", help="also keep the full float32 model, for evaluate")
     out.add_argument("--report", metavar="DIR", help="write the report there: index.html, and report.json")
     out.add_argument(
@@ -118,6 +125,7 @@ def _build(args: argparse.Namespace) -> int:
         seed=args.seed,
         threads=args.threads,
         max_size=args.max_size,
+        targets=names(args.targets) or [],
         save_full=args.save_full,
         report=args.report,
         baselines=args.baselines,
@@ -196,7 +204,7 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--recs", metavar="OUT.parquet", help="write user, item, rank of the package's lists")
     parser.add_argument("--full-recs", metavar="OUT.parquet", help="the same for the full model's lists")
     parser.add_argument("--baselines", action="store_true", help="also tune popularity, kNN, ALS, EASE and RP3beta")
-    parser.add_argument("--engine", choices=["onnx", "numpy"], help="default: the fastest one installed")
+    parser.add_argument("--engine", choices=ENGINES, help="default: the fastest one installed")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -49,6 +49,7 @@ from pocketrec_export.rules import Rules
 from pocketrec_export.split import make_split
 from pocketrec_export.split_files import read_split
 from pocketrec_export.strength import Weighting
+from pocketrec_export.targets import check_formats
 from pocketrec_export.texts import Texts, encode_texts
 from pocketrec_export.threads import available_threads, fixed_threads
 from pocketrec_export.tracking import FOLDER as RUNS
@@ -89,6 +90,7 @@ def build(
     text_dim: int = 128,
     vocabulary: int | None = None,
     max_size: str | int | None = None,
+    targets: Sequence[str] = ("onnx",),
     save_full: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
     baselines: bool = False,
@@ -133,6 +135,7 @@ def build(
         text_dim: width of the package's text vectors, a multiple of 64.
         vocabulary: the most word pieces the student knows; None is the preset's.
         max_size: of the package, in bytes or as ``"6MB"``; the report says what gave, see `budget`.
+        targets: formats of graphs, ``"onnx"`` and ``"tflite"``.
         save_full: a folder to keep the full float32 model in.
         report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
         cache: a folder to keep the teacher's vectors, the student and the results of the search for settings in: a
@@ -156,6 +159,7 @@ def build(
     check_tracker(track)
     max_bytes = parse_size(max_size)
     gave = ""
+    check_formats(targets)
     check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
         raise UsageError(f"{cache} is a file; expected a folder to keep results of stages in")
@@ -208,6 +212,7 @@ def build(
                 about=about,
                 ratings=tables,
                 placement=fitted.placement,
+                targets=targets,
             )
             within, gave = fit(whole, max_bytes=max_bytes)
             return within

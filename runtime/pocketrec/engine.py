@@ -1,8 +1,10 @@
-"""What an inference engine does: encode token ids, rank the catalogue. Two of them answer alike."""
+"""What an inference engine does: encode token ids, rank the catalogue. All of them answer alike."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -13,7 +15,7 @@ from pocketrec.errors import EngineError, UsageError
 if TYPE_CHECKING:
     from pocketrec.package import Package
 
-ENGINES = ("onnx", "numpy")
+ENGINES = ("onnx", "litert", "numpy")
 """Engine names, the preferred one first."""
 MAX_THREADS = 1024
 
@@ -94,27 +96,64 @@ def open_engine(package: Package, name: str | None = None, threads: int = 1) -> 
 
     Args:
         package: An open package; the engine reads its arrays in place.
-        name: ``"onnx"``, ``"numpy"`` or None: ONNX Runtime where it is installed at a version that the
-            package accepts, else numpy.
+        name: ``"onnx"``, ``"litert"``, ``"numpy"`` or None: the first of them that is installed at a version that
+            the package accepts, and that the package has graphs for.
         threads: Threads within one call; the numpy engine leaves that to its BLAS.
 
     Raises:
         UsageError: No engine of that name, or a number of threads outside 1 to `MAX_THREADS`.
-        EngineError: ``"onnx"`` was asked for and is missing or of the wrong version.
+        EngineError: the engine asked for is missing or of the wrong version, or the package has no graph for it.
         PackageError: A graph of the package is not one that we would run.
     """
     if name is not None and name not in ENGINES:
         raise UsageError(f"engine must be one of {', '.join(ENGINES)}, found {name!r}")
     if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
         raise UsageError(f"threads must be 1 to {MAX_THREADS}, found {threads!r}")
-    if name != "numpy":
-        from pocketrec import engine_onnx
-
-        reason = engine_onnx.unusable(package)
+    for candidate in ENGINES if name is None else (name,):
+        reason = unusable(package, candidate)
         if reason is None:
-            return engine_onnx.OnnxEngine(package, threads=threads)
-        if name == "onnx":
+            return _MAKERS[candidate](package, threads)
+        if name is not None:
             raise EngineError(reason)
+    raise AssertionError("numpy runs every package")
+
+
+def unusable(package: Package, name: str) -> str | None:
+    """Why the engine ``name`` cannot run this package here, in a sentence that says what to do; None if it can."""
+    if name == "numpy":
+        return None
+    module = import_module(f"pocketrec.engine_{name}")
+    reason: str | None = module.unusable(package)
+    return reason
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The leading release numbers of a version: "1.28.0+cpu" -> (1, 28, 0)."""
+    numbers = []
+    for part in version.split("+")[0].split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
+
+
+def _onnx(package: Package, threads: int) -> Engine:
+    from pocketrec.engine_onnx import OnnxEngine
+
+    return OnnxEngine(package, threads=threads)
+
+
+def _litert(package: Package, threads: int) -> Engine:
+    from pocketrec.engine_litert import LitertEngine
+
+    return LitertEngine(package, threads=threads)
+
+
+def _numpy(package: Package, threads: int) -> Engine:
     from pocketrec.engine_numpy import NumpyEngine
 
     return NumpyEngine(package)
+
+
+_MAKERS: Mapping[str, Callable[[Package, int], Engine]] = {"onnx": _onnx, "litert": _litert, "numpy": _numpy}

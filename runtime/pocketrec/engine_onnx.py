@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketrec.engine import RankerInput, RankerOutput
+from pocketrec.engine import RankerInput, RankerOutput, release
 from pocketrec.errors import EngineError, PackageError
 from pocketrec.lexicon import MAX_TITLES
-from pocketrec.manifest import COLUMN_BLOCK
+from pocketrec.manifest import COLUMN_BLOCK, INPUTS
 from pocketrec.onnx_guard import ExternalTable, check_model
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ TELEMETRY_FROM = (1, 29)
 INSTALL = "install it with: pip install 'pocketrec[onnx]'"
 
 _DENSE = ("factors", "text", "attributes", "tokens")
-_INPUTS = {
-    "factors": ("history_index", "history_weight"),
-    "neighbours": ("block_index", "block_weight"),
-    "content": ("history_index", "history_weight"),
-    "attributes": ("history_index", "history_weight"),
-    "semantic": ("query",),
-    "lexical": ("lexical_index", "lexical_weight", "title_index", "title_weight"),
-    "popularity": (),
-    "boost": (),
-}
 
 
 def unusable(package: Package) -> str | None:
@@ -53,9 +43,9 @@ def unusable(package: Package) -> str | None:
         found = version("onnxruntime")
     except PackageNotFoundError:  # another build of it (onnxruntime-gpu, ...): ask the module itself
         found = str(_import().__version__)
-    if _numbers(found) < _numbers(floor):
+    if release(found) < release(floor):
         return f"this package needs onnxruntime {floor} or newer, found {found}; {INSTALL}"
-    if _numbers(found) >= TELEMETRY_FROM:
+    if release(found) >= TELEMETRY_FROM:
         return (
             f"onnxruntime {found} is refused: from 1.29 its official builds send telemetry, and nothing may "
             f"leave this device; {INSTALL}"
@@ -71,7 +61,7 @@ class OnnxEngine:
     def __init__(self, package: Package, *, threads: int = 1) -> None:
         graphs = package.manifest.graphs.onnx
         assert graphs is not None, "unusable() was asked first"
-        wanted = {"mask", "weights", "n"}.union(*(_INPUTS[signal] for signal in package.manifest.signals.names))
+        wanted = {"mask", "weights", "n"}.union(*(INPUTS[signal] for signal in package.manifest.signals.names))
         self._inputs = [name for name in RankerInput.__slots__ if name in wanted]
         self._ranker: _Session | None = _Session(
             package, graphs.ranker, inputs=self._inputs, outputs=("index", "score", "signals"), threads=threads
@@ -232,14 +222,3 @@ def _bind(package: Package, name: str, expected: ExternalTable) -> NDArray[Any]:
             f"the package holds {array.dtype.name}{list(array.shape)}"
         )
     return array
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """The leading release numbers of a version: "1.28.0+cpu" -> (1, 28, 0)."""
-    numbers = []
-    for part in text.split("+")[0].split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pocketrec.errors import PackageError, PocketrecError
+from pocketrec.manifest import Manifest
 from pocketrec.package import Package
 from pocketrec.times import LARGEST_TIME
 
@@ -40,7 +41,6 @@ def describe_package(package: Package) -> dict[str, Any]:
         part = name.split("/")[0]
         parts[part] = parts.get(part, 0) + size
     parts["zip framing"] = package.size_bytes - sum(parts.values())
-    onnx = manifest.graphs.onnx
     return {
         "name": manifest.name,
         "id": package.id,
@@ -68,7 +68,7 @@ def describe_package(package: Package) -> dict[str, Any]:
         "ratings": None
         if manifest.ratings is None
         else {"low": manifest.ratings.low, "high": manifest.ratings.high, "dim": manifest.ratings.dim},
-        "engines": {"numpy": ">=1.26", **({"onnx": f">={onnx.min_onnxruntime},<1.29"} if onnx else {})},
+        "engines": _floors(manifest),
         "input": {
             "value_kind": manifest.input.value_kind,
             "reason": manifest.input.reason,
@@ -77,6 +77,16 @@ def describe_package(package: Package) -> dict[str, Any]:
         },
         "metrics": dict(manifest.metrics),
         "data": {"license": manifest.data.license, "attribution": manifest.data.attribution},
+    }
+
+
+def _floors(manifest: Manifest) -> dict[str, str]:
+    """What each engine needs to run the package, of those that can."""
+    onnx, tflite = manifest.graphs.onnx, manifest.graphs.tflite
+    return {
+        "numpy": ">=1.26",
+        **({"onnx": f">={onnx.min_onnxruntime},<1.29"} if onnx else {}),
+        **({"litert": " or ".join(f"{name} >={floor}" for name, floor in tflite.floors.items())} if tflite else {}),
     }
 
 
@@ -151,12 +161,11 @@ def verify_package(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _run_golden(package: Package, name: str, cases: list[dict[str, Any]]) -> dict[str, Any]:
     """What became of the golden cases on one engine."""
-    from pocketrec.engine import open_engine
-    from pocketrec.engine_onnx import unusable
+    from pocketrec.engine import open_engine, unusable
     from pocketrec.recommender import Recommender
 
     try:
-        reason = unusable(package) if name == "onnx" else None
+        reason = unusable(package, name)
         if reason is not None:
             return {"ok": True, "ran": False, "message": f"not run: {reason}"}
         engine = open_engine(package, name)

@@ -41,7 +41,20 @@ PRIORS = ("popularity", "boost")
 """Signals that are one number for each item, whoever asks."""
 MAX_RATING = float(1 << 20)
 """Largest absolute value of a rating scale: far beyond any in use, and far from where sums lose their digits."""
+INPUTS: Mapping[str, tuple[str, ...]] = {
+    "factors": ("history_index", "history_weight"),
+    "neighbours": ("block_index", "block_weight"),
+    "content": ("history_index", "history_weight"),
+    "attributes": ("history_index", "history_weight"),
+    "semantic": ("query",),
+    "lexical": ("lexical_index", "lexical_weight", "title_index", "title_weight"),
+    "popularity": (),
+    "boost": (),
+}
+"""What a graph reads for each signal, besides ``mask``, ``weights`` and ``n``."""
 MODES = ("recommend", "search", "similar")
+TFLITE_FLOORS = {"ai-edge-litert": "min_litert", "tflite-runtime": "min_tflite_runtime"}
+"""Runtimes of TFLite models, and the manifest's key of the oldest version of each."""
 ROLES = ("array", "graph", "golden", "document")
 ITEM_SIZE = {"uint8": 1, "int8": 1, "uint16": 2, "uint32": 4, "float32": 4, "int64": 8, "float64": 8}
 """Bytes of one number, for each dtype an array may have."""
@@ -215,10 +228,20 @@ class OnnxGraphs:
 
 
 @dataclass(frozen=True, slots=True)
+class TfliteGraphs:
+    """Entry names of the TFLite models, and the oldest version of each runtime that they were tested on."""
+
+    ranker: str
+    encoder: str | None
+    floors: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Graphs:
     """The compiled graphs of each engine that has any."""
 
     onnx: OnnxGraphs | None = None
+    tflite: TfliteGraphs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,21 +475,35 @@ def _true(o: JsonObject, key: str) -> bool:
 
 
 def _graphs(o: JsonObject) -> Graphs:
-    onnx = o.object_or_none("onnx")
-    if onnx is None:
-        return Graphs()
-    floor = onnx.text("min_onnxruntime")
+    onnx, tflite = o.object_or_none("onnx"), o.object_or_none("tflite")
+    return Graphs(
+        onnx=None
+        if onnx is None
+        else OnnxGraphs(onnx.text("ranker"), onnx.text_or_none("encoder"), _version(onnx, "min_onnxruntime")),
+        tflite=None
+        if tflite is None
+        else TfliteGraphs(
+            tflite.text("ranker"),
+            tflite.text_or_none("encoder"),
+            MappingProxyType({runtime: _version(tflite, key) for runtime, key in TFLITE_FLOORS.items()}),
+        ),
+    )
+
+
+def _version(o: JsonObject, key: str) -> str:
+    floor = o.text(key)
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}", floor):
-        onnx.fail("min_onnxruntime", "a version such as 1.20")
-    return Graphs(OnnxGraphs(onnx.text("ranker"), onnx.text_or_none("encoder"), floor))
+        o.fail(key, "a version such as 1.20")
+    return floor
 
 
 def _check_graph_entries(manifest: Manifest) -> None:
     graphs = {entry.name for entry in manifest.entries if entry.role == "graph"}
-    onnx = manifest.graphs.onnx
-    for key, name in () if onnx is None else (("ranker", onnx.ranker), ("encoder", onnx.encoder)):
-        if name is not None and name not in graphs:
-            raise PackageError(f"manifest: graphs.onnx.{key} is {name[:80]!r}, which is not a graph entry")
+    for target in ("onnx", "tflite"):
+        found: OnnxGraphs | TfliteGraphs | None = getattr(manifest.graphs, target)
+        for key, name in () if found is None else (("ranker", found.ranker), ("encoder", found.encoder)):
+            if name is not None and name not in graphs:
+                raise PackageError(f"manifest: graphs.{target}.{key} is {name[:80]!r}, which is not a graph entry")
 
 
 def _input(o: JsonObject) -> InputInfo:

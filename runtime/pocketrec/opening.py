@@ -27,7 +27,7 @@ def open_package(
 
     Args:
         path: a ``.pocketrec`` file, memory-mapped; or its bytes.
-        engine: ``"onnx"``, ``"numpy"``, or None for the fastest one installed.
+        engine: ``"onnx"``, ``"litert"``, ``"numpy"``, or None for the fastest one installed.
         verify: ``"full"`` checks every hash now, ``"lazy"`` each part when it is first used.
         threads: threads of one call inside the engine.
         clock: what time it is, in seconds since 1970, for calls that do not say; it is asked only where items may be

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pocketrec import arguments
+from pocketrec.engine import ENGINES
 from pocketrec.errors import UsageError
 from pocketrec.overlay_command import open_with
 from pocketrec.terminal import command, print_json, print_line
@@ -128,7 +129,7 @@ def _add_language(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_open_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=["onnx", "numpy"], help="default: the fastest one installed")
+    parser.add_argument("--engine", choices=ENGINES, help="default: the fastest one installed")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
