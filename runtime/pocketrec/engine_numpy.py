@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 F32 = NDArray[np.float32]
 
-TINY = np.float32(1e-30)
+TINY = 1e-30
 """Added to denominators: where a history likes nothing, 0 * 1e-30 / 1e-30 is 0 and not NaN."""
 KEEP_BYTES = 64 << 20
 """A table whose float32 copy is larger than this is converted piece by piece in every call instead."""
@@ -93,7 +93,8 @@ def quantize_query(vector: F32) -> tuple[F32, F32]:
 
 
 def fold_in(rows: F32, weight: F32, *, alpha: float, steps: int) -> F32:
-    """A user's factors from a history, float32[d].
+    """A user's factors from a history, float32[d], worked out in float64: in which order numpy's BLAS or another language
+    adds up is not seen in float32.
 
     Solves (I + sum_j (k_j - 1) v_j v_j^T) u = sum_{c_j > 0} k_j v_j with k_j = alpha |c_j| by conjugate
     gradients from u = 0 in a fixed number of steps. The I is the whitened Gram matrix of all items.
@@ -106,24 +107,29 @@ def fold_in(rows: F32, weight: F32, *, alpha: float, steps: int) -> F32:
 
     Source: Hu, Koren & Volinsky 2008, eq. 4; Hestenes & Stiefel 1952.
     """
-    c = weight[:, None]
-    a: F32 = rows.T @ (rows * (np.float32(alpha) * np.abs(c) - np.float32(1)))
-    r: F32 = np.float32(alpha) * (np.maximum(weight, np.float32(0)) @ rows)
-    u: F32 = np.zeros_like(r)
+    v, c = rows.astype(np.float64), weight.astype(np.float64)
+    more = alpha * np.abs(c) - 1
+    r = (alpha * np.maximum(c, 0)) @ v
+    u = np.zeros_like(r)
     p = r.copy()
     rr = _dot(r, r)
     for _ in range(steps):
-        q = p + a @ p
+        q = p + (more * (v @ p)) @ v
         length = rr / _dot(p, q)
         u += length * p
         r -= length * q
         rr, before = _dot(r, r), rr
         p = r + (rr / before) * p
-    return u
+    return u.astype(np.float32)
 
 
-def _dot(a: F32, b: F32) -> np.float32:
-    return np.float32(a @ b) + TINY
+def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    return float(a @ b) + TINY
+
+
+def weighted_sum(rows: F32, weight: F32) -> F32:
+    """sum_j c_j t_j over the rows float32[H, D] of a history, float32[D]; added up in float64 for the same reason."""
+    return (weight.astype(np.float64) @ rows.astype(np.float64)).astype(np.float32)
 
 
 def best(score: F32, mask: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
@@ -204,7 +210,7 @@ class NumpyEngine:
             return None
         if signal in PROFILES:
             table = tables[PROFILES[signal]]
-            return table.dot(task.history_weight @ table.rows(task.history_index))
+            return table.dot(weighted_sum(table.rows(task.history_index), task.history_weight))
         assert self._settings is not None, "the manifest has the settings of every signal it names"
         rows = tables["factors"].rows(task.history_index)
         alpha, steps = self._settings.alpha, self._settings.steps

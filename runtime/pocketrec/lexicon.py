@@ -123,7 +123,7 @@ class Lexicon:
             row=rows,
             weight=weights,
             owner=owners,
-            size=float(largest.sum()) or 1.0,
+            size=float(largest.sum(dtype=np.float64)) or 1.0,
             title=tuple(form),
             title_index=title_index,
             title_grade=title_grade,
