@@ -7,6 +7,7 @@ import java.io.File
 internal object Tests {
     val ROOT: File = generateSequence(File(".").absoluteFile) { it.parentFile }.first { File(it, "tests/golden").isDirectory }
     val SAMPLE = File(ROOT, "runtime/pocketrec/sample.pocketrec")
+    val TINY = File(ROOT, "tests/golden/tiny.pocketrec")
 
     @Suppress("UNCHECKED_CAST")
     fun golden(name: String): Map<String, Any?> = Json.parse(File(ROOT, "tests/golden/$name").readText()) as Map<String, Any?>

@@ -13,8 +13,6 @@ import java.nio.ByteBuffer
 internal object ManifestParser {
     const val MAX_BYTES = 16 shl 20
 
-    /** Positions in a JVM array or buffer are 31 bits wide; a table of more items could not be mapped here. */
-    private const val MOST = Int.MAX_VALUE - 1
     private const val MAX_ATTRIBUTES = 256
     private const val MAX_RATING = (1 shl 20).toDouble()
 
@@ -92,13 +90,16 @@ internal object ManifestParser {
     }
 
     private fun catalogue(o: JsonObject): CatalogueInfo {
-        val items = o.int("items", 1, MOST)
+        val items = count(o, "items", 1)
         return CatalogueInfo(items, attributes(o), o.sha256("fingerprint"))
     }
 
+    /** A number of rows. Positions in a JVM buffer are 31 bits wide, so that no table of more rows can be in the file. */
+    private fun count(o: JsonObject, key: String, low: Long): Int = minOf(o.integer(key, low), Int.MAX_VALUE - 1L).toInt()
+
     /** The attribute `category`, which has a key of its own, then the others in their order. */
     private fun attributes(o: JsonObject): List<AttributeInfo> {
-        val categories = o.int("categories", 0, MOST)
+        val categories = count(o, "categories", 0)
         val listed = if (o.value.containsKey("attributes")) o.list("attributes", MAX_ATTRIBUTES) else emptyList()
         val found = ArrayList<AttributeInfo>()
         if (categories > 0) found.add(AttributeInfo("category", "category", "catalogue/category", categories))
@@ -108,7 +109,7 @@ internal object ManifestParser {
             val kind = one.choice("kind", KINDS)
             if (name.isEmpty() || name == "category" || found.any { it.name == name }) one.fail("name", "a name of its own")
             if (name in TIMES && kind != "date") one.fail("kind", "date for $name")
-            val values = if (kind == "category") one.int("values", 1, MOST) else 0
+            val values = if (kind == "category") count(one, "values", 1) else 0
             found.add(AttributeInfo(name, kind, "catalogue/column-$number", values))
         }
         return found

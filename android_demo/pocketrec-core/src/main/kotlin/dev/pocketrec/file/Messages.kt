@@ -1,5 +1,6 @@
 package dev.pocketrec.file
 
+import dev.pocketrec.text.Decimals
 import java.math.BigDecimal
 import java.math.MathContext
 import java.util.Locale
@@ -12,6 +13,7 @@ internal object Messages {
         for (letter in text.take(limit)) {
             when {
                 letter == '\\' || letter == '\'' -> out.append('\\').append(letter)
+                letter in "\n\r\t" -> out.append('\\').append("nrt"["\n\r\t".indexOf(letter)])
                 letter < ' ' || letter == '\u007f' -> out.append("\\x").append(hex(letter.code, 2))
                 letter.isSurrogate() -> out.append("\\u").append(hex(letter.code, 4))
                 else -> out.append(letter)
@@ -38,6 +40,7 @@ internal object Messages {
     fun json(value: Any?): String = when (value) {
         is Map<*, *> -> "an object"
         is List<*> -> "a list"
+        is Double -> Decimals.text(value)
         is Number -> value.toString().let { if (it.length > 40) "a huge integer" else it }
         is String -> escaped(value).let { if (it.length <= 80) it else "a long string" }
         else -> value.toString() // null, true, false
