@@ -1,5 +1,7 @@
 """Writes ``tests/golden/analyzer.json``: texts with their words, and titles with their spellings and hashes.
 
+``hostile`` holds the words, between spaces, of the strings of ``wordpiece.json``, in their order.
+
 Run from the repository root: ``python tests/make_analyzer_golden.py``. The words are this implementation's own, looked
 through by hand; the file is for readers in other languages, and keeps this one from changing unnoticed.
 """
@@ -11,6 +13,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+from make_wordpiece_golden import GOLDEN as WORDPIECE
 from make_wordpiece_golden import HANDWRITTEN, LONE_SURROGATES
 from pocketrec.analyzer import ANALYZER, Analyzer
 from pocketrec.titles import query_keys, spelling, spellings, title_keys
@@ -75,6 +78,7 @@ def main() -> None:
         },
         "texts": cases,
         "titles": titles,
+        "hostile": [" ".join(words(text)) for text, _ in json.loads(WORDPIECE.read_text("ascii"))["cases"]],
     }
     GOLDEN.write_text(json.dumps(golden, indent=1) + "\n", encoding="ascii")
 

@@ -1,9 +1,9 @@
-"""Writes ``tests/golden/tiny.pocketrec`` and ``tests/golden/hostile.json``: packages that lie, for readers in other languages.
+"""Writes ``tests/golden/tiny.pocketrec`` and ``hostile.json``: packages that lie, for readers in other languages.
 
 Run from the repository root: ``python tests/make_hostile_golden.py``. The lies are those of ``test_archive.py`` and
-``test_hostile.py``, collected by running their tests. A case is the test's name, what Python says, and the file as parts to be
-joined: [start, length] of the untouched package, or bytes as raw deflate in base64, whose dictionary is the first and the
-last 12,288 bytes of that package.
+``test_hostile.py``, collected by running their tests. A case is the test's name, what Python says, and the file as
+parts to be joined: [start, length] of the untouched package, or bytes as raw deflate in base64, whose dictionary is the
+first and the last 12,288 bytes of that package.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def _recorded(module: ModuleType, test: Any, arguments: dict[str, Any]) -> list[
 def values(good: bytes) -> Iterator[tuple[str, bytes]]:
     """Files whose frame and hashes are right, and one value of an array is not."""
     for name, where, value, _ in test_hostile.BAD_VALUES:
-        yield f"value_out_of_range {name}", test_hostile.with_array(good, name, test_hostile.changed(name, where, value))
+        yield (
+            f"value_out_of_range {name}",
+            test_hostile.with_array(good, name, test_hostile.changed(name, where, value)),
+        )
 
 
 def said(file: bytes) -> str:
@@ -111,6 +114,18 @@ def packed(data: bytes, good: bytes) -> str:
     """Raw deflate with both ends of the untouched package as dictionary, in base64."""
     deflate = zlib.compressobj(9, wbits=-15, zdict=good[:END] + good[-END:])
     return base64.b64encode(deflate.compress(data) + deflate.flush()).decode()
+
+
+def joined(parts: list[list[int] | str], good: bytes) -> bytes:
+    """The file that `parts_of` took apart."""
+    whole = b""
+    for part in parts:
+        if isinstance(part, str):
+            inflate = zlib.decompressobj(wbits=-15, zdict=good[:END] + good[-END:])
+            whole += inflate.decompress(base64.b64decode(part)) + inflate.flush()
+        else:
+            whole += good[part[0] : part[0] + part[1]]
+    return whole
 
 
 def main() -> None:

@@ -42,6 +42,12 @@ def test_golden_texts() -> None:
         assert words(case["text"]) == case["words"], case["text"]
 
 
+def test_golden_hostile_strings() -> None:
+    texts = json.loads((Path(__file__).parent / "golden" / "wordpiece.json").read_text("ascii"))["cases"]
+    for (text, _), expected in zip(texts, golden()["hostile"], strict=True):
+        assert " ".join(words(text)) == expected, ascii(text)
+
+
 def test_golden_titles() -> None:
     for case in golden()["titles"]:
         assert spellings(case["title"], words) == case["spellings"], case["title"]

@@ -1,0 +1,25 @@
+"""The golden vectors that readers in other languages are held to are what this runtime answers today."""
+
+from __future__ import annotations
+
+import json
+
+import make_core_golden
+import make_hostile_golden
+import pytest
+
+
+def test_answers_are_those_of_today() -> None:
+    written = json.loads(make_core_golden.GOLDEN.read_text("ascii"))
+    assert len(written["searches"]) > 300
+    assert len(written["rankings"]) > 100
+    assert json.loads(json.dumps(make_core_golden.golden())) == written, (
+        "python tests/make_core_golden.py, then look at it"
+    )
+
+
+@pytest.mark.parametrize("place", range(0, 500, 50))
+def test_a_hostile_file_is_put_together_as_it_was_taken_apart(place: int) -> None:
+    good = make_hostile_golden.TINY.read_bytes()
+    _, message, parts = json.loads(make_hostile_golden.GOLDEN.read_text("ascii"))["cases"][place]
+    assert make_hostile_golden.said(make_hostile_golden.joined(parts, good)) == message
