@@ -93,8 +93,9 @@ def quantize_query(vector: F32) -> tuple[F32, F32]:
 
 
 def fold_in(rows: F32, weight: F32, *, alpha: float, steps: int) -> F32:
-    """A user's factors from a history, float32[d], worked out in float64: in which order numpy's BLAS or another language
-    adds up is not seen in float32.
+    """A user's factors from a history, float32[d].
+
+    Worked out in float64, so that the order in which BLAS or another language adds up does not show in float32.
 
     Solves (I + sum_j (k_j - 1) v_j v_j^T) u = sum_{c_j > 0} k_j v_j with k_j = alpha |c_j| by conjugate
     gradients from u = 0 in a fixed number of steps. The I is the whitened Gram matrix of all items.

@@ -251,7 +251,8 @@ class Ranker:
         unknown = [name for name in override if name not in self._signals]
         if unknown:
             raise UsageError(f"unknown signal {unknown[0]!r}; this package has {', '.join(self._signals)}")
-        history = max(float(np.abs(task.history.weight).sum(dtype=np.float64)), SMALLEST_HISTORY) if len(task.history.index) else 1.0
+        weighs = float(np.abs(task.history.weight).sum(dtype=np.float64))
+        history = max(weighs, SMALLEST_HISTORY) if len(task.history.index) else 1.0
         query = 1.0 if task.query is None or task.query.matches is None else task.query.matches.size
         size = dict.fromkeys(HISTORY_SIGNALS, history) | {"lexical": query}
         terms = self._package.manifest.blend[task.mode]
