@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit gate gate-figures sample recipes clean
+.PHONY: demo test lint types unit gate gate-figures sample recipes android-tools clean
 
 demo: $(READY)
 	$(BIN)/python -m pocketrec_export.demo
@@ -39,6 +39,10 @@ sample: $(READY)
 recipes: $(READY)
 	$(BIN)/python tests/make_recipes.py
 	$(BIN)/python tests/make_notebook.py
+
+# The tools of the Android build, by checksum, into build/android-tools; without an Android SDK.
+android-tools: $(READY)
+	cd android_demo && $(abspath $(BIN))/python -m sdkless fetch
 
 clean:
 	rm -rf $(VENV) build

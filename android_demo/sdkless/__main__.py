@@ -12,7 +12,7 @@ from sdkless.run import BuildError
 
 def main() -> int:
     """Run one step and what it needs; returns the exit code."""
-    steps = {"fetch": lambda: "", "test-core": modules.test_core}
+    steps = {"fetch": lambda: "", "test-core": modules.test_core, "test-ort": modules.test_ort}
     parser = argparse.ArgumentParser(prog="python -m sdkless", description=__doc__)
     parser.add_argument("step", choices=steps)
     args = parser.parse_args()

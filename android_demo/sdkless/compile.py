@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sdkless.places import TOOLS, VERSIONS
+from sdkless.places import PROJECT, TOOLS, VERSIONS
 from sdkless.run import BuildError, classpath, java, run
 
 STDLIB = TOOLS / "kotlin" / "kotlin-stdlib.jar"
 COROUTINES = TOOLS / "kotlin" / "kotlinx-coroutines-core-jvm.jar"
-LIBRARIES = (STDLIB, COROUTINES)
+ANNOTATIONS = TOOLS / "kotlin" / "annotations-13.0.jar"
+LIBRARIES = (STDLIB, COROUTINES, ANNOTATIONS)
 """What every Kotlin module sees, and every app contains as far as it is used."""
 
 
@@ -35,7 +36,7 @@ def kotlin(sources: Sequence[Path], libraries: Sequence[Path], *, out: Path, fri
     flags = [f"-Xjdk-release={VERSIONS['jvmTarget']}", "-Werror", "-no-stdlib", "-no-reflect"]
     flags += ["-module-name", out.name, *(f"-Xfriend-paths={friend}" for friend in friends)]
     if _changed(out, [*files, *libraries], flags):
-        compiler = classpath(*sorted((TOOLS / "kotlin").glob("kotlin*.jar")), TOOLS / "kotlin" / "annotations-13.0.jar")
+        compiler = classpath(*sorted((TOOLS / "kotlin").glob("kotlin*.jar")), ANNOTATIONS)
         main = "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"
         java("-cp", compiler, main, *flags, "-classpath", classpath(*libraries), "-d", out, *files)
         _remember(out, [*files, *libraries], flags)
@@ -53,8 +54,13 @@ def javac(sources: Path, *, out: Path) -> Path:
     return out
 
 
-def test(tests: Path, libraries: Sequence[Path], properties: dict[str, str | Path]) -> str:
+def run_tests(tests: Path, libraries: Sequence[Path], *, native: Path | None = None) -> str:
     """What JUnit printed over every class below ``tests`` whose name ends in Test.
+
+    Args:
+        tests: a folder of compiled tests.
+        libraries: what they test, and what that needs beside `LIBRARIES`.
+        native: a folder of native libraries, for ai.onnxruntime.
 
     Raises:
         BuildError: A test failed, or there is none.
@@ -62,8 +68,16 @@ def test(tests: Path, libraries: Sequence[Path], properties: dict[str, str | Pat
     names = sorted(".".join(file.relative_to(tests).with_suffix("").parts) for file in tests.rglob("*Test.class"))
     if not names:
         raise BuildError(f"no class called ...Test below {tests}")
-    settings = [f"-D{key}={value}" for key, value in properties.items()]
-    return java("-ea", *settings, "-cp", classpath(tests, *libraries, *junit()), "org.junit.runner.JUnitCore", *names)
+    return program([tests, *libraries, *junit()], "org.junit.runner.JUnitCore", *names, native=native)
+
+
+def program(libraries: Sequence[Path], main: str, *words: str | Path, native: Path | None = None) -> str:
+    """What a compiled Kotlin program printed; see `run_tests`."""
+    flags, env = ["-ea"], {}
+    if native is not None:
+        flags.append(f"-Donnxruntime.native.path={native}")
+        env["LD_LIBRARY_PATH"] = str(native)
+    return java(*flags, "-cp", classpath(*libraries, *LIBRARIES), main, *words, quick=False, cwd=PROJECT, env=env)
 
 
 def junit() -> tuple[Path, ...]:

@@ -12,8 +12,9 @@ import tarfile
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sdkless.places import TOOLS, VERSIONS
@@ -45,6 +46,11 @@ def pins() -> list[Archive]:
     return [Archive(**row) for row in rows]
 
 
+def missing(tools: Path = TOOLS) -> list[str]:
+    """Names of the archives that are still to be fetched."""
+    return [archive.name for archive in pins() if not _stamp(archive, tools).exists()]
+
+
 def fetch_all(tools: Path = TOOLS) -> None:
     """Make ``tools`` hold what pins.toml lists; what is already there stays.
 
@@ -52,7 +58,7 @@ def fetch_all(tools: Path = TOOLS) -> None:
         BuildError: A registry cannot be reached, no longer has the version, or gives other bytes.
     """
     for archive in pins():
-        stamp = tools / "stamps" / f"{archive.name}-{archive.sha256[:16]}"
+        stamp = _stamp(archive, tools)
         if not stamp.exists():
             print(f"fetching {archive.name} {archive.version}", flush=True)
             with tempfile.TemporaryDirectory(dir=_made(tools)) as folder:
@@ -96,24 +102,25 @@ def unpack(file: Path, archive: Archive, tools: Path) -> None:
         BuildError: A pattern matches nothing.
     """
     unused = set(archive.take)
-    for name, data in _members(file):
+    for name, read in _members(file):
         for pattern, folder in archive.take.items():
             if fnmatch.fnmatchcase(name, pattern):
                 cut = pattern.split("*")[0].rpartition("/")[0]
                 target = tools / folder / name[len(cut) :].lstrip("/")
                 _made(target.parent)
-                target.write_bytes(data)
+                target.write_bytes(read())
+                target.chmod(0o755)
                 unused.discard(pattern)
     if unused:
         raise BuildError(f"{archive.name} {archive.version} holds nothing called {', '.join(sorted(unused))}")
 
 
-def _members(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the regular files in a wheel, a tarball or a Debian package."""
+def _members(file: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Name and content of the files in a wheel, a tarball or a Debian package."""
     if file.suffix == ".whl":
         with zipfile.ZipFile(file) as wheel:
             for name in wheel.namelist():
-                yield name, wheel.read(name)
+                yield name, partial(wheel.read, name)
         return
     data = file.read_bytes()
     if file.suffix == ".deb":
@@ -122,9 +129,22 @@ def _members(file: Path) -> Iterator[tuple[str, bytes]]:
         data = subprocess.run(["dpkg-deb", "--fsys-tarfile", file], stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         for member in tar:
-            content = tar.extractfile(member) if member.isreg() else None
-            if content is not None:
-                yield member.name.removeprefix("./"), content.read()
+            if not member.isdir():
+                yield member.name.removeprefix("./"), partial(_content, tar, member)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """A file's bytes; those of the file that it points to, if it is a link."""
+    content = tar.extractfile(member)
+    if content is None:
+        raise BuildError(f"{member.name} is no file")
+    return content.read()
+
+
+def _stamp(archive: Archive, tools: Path) -> Path:
+    """The file that says that an archive was unpacked, and what was taken from it."""
+    taken = hashlib.sha256(repr((archive.sha256, archive.take)).encode()).hexdigest()
+    return tools / "stamps" / f"{archive.name}-{taken[:16]}"
 
 
 def _made(folder: Path) -> Path:

@@ -29,7 +29,7 @@ public enum class DType(internal val label: String, internal val size: Int) {
  */
 public class NumberArray internal constructor(
     public val dtype: DType,
-    internal val shape: LongArray,
+    public val shape: LongArray,
     internal val bytes: ByteBuffer,
 ) {
     /** How many numbers there are. */
