@@ -104,6 +104,21 @@ def test_lists_are_the_order_of_all_scores(recommender):
         assert ids(recommender.recommend(["tea-1", "book-2"], k=k)) == ids(found)[:k]
 
 
+def test_passing_over_added_items_by_their_lengths_changes_no_list(tmp_path):
+    path = random_world(tmp_path / "x.pocketrec", items=300)
+    with pocketrec.open(path, engine="numpy") as opened:
+        opened.add_items([{"item": f"n{i}", "title": f"w{i} w{i + 100}"} for i in range(200)])
+        weights = dict.fromkeys(("popularity", "attributes", "boost"), 0.0)  # what added items do without
+        mixed = 0
+        for start in range(0, 60, 3):
+            history = [str(start), (str(start + 1), -1.0), (str(start + 2), 3.0)]
+            for k in (1, 5, 20):
+                shown = opened.recommend(history, k=k, weights=weights)
+                assert ids(shown) == ids(opened.recommend(history, k=500, weights=weights))[:k]
+                mixed += any(item.startswith("n") for item in ids(shown))
+        assert 0 < mixed < 60
+
+
 def test_pages_hold_added_items_and_end_when_more_are_added(recommender):
     first = recommender.recommend(["tea-0"], k=4)
     second = recommender.more(first.next)

@@ -70,6 +70,8 @@ class Overlay:
         items: as they were added.
         catalogue: their ids, titles and attributes; row 0 is the first added item.
         placed: where they stand.
+        beside: float32 [N, D + d], their vectors and factors side by side, as one product reads them.
+        lengths: float32 [2, N], of vectors and of factors.
         checksum: of their ids.
     """
 
@@ -82,6 +84,8 @@ class Overlay:
     ) -> None:
         self.items = tuple(items)
         self.placed = placed
+        self.beside = np.concatenate((placed.vectors, placed.factors), axis=1)
+        self.lengths = np.stack([np.linalg.norm(table, axis=1) for table in (placed.vectors, placed.factors)])
         self.catalogue = Catalogue(AddedColumns(self.items, package.attributes))
         self.checksum = zlib.crc32("\0".join(item.item for item in self.items).encode())
         # The neighbours by source, as the history asks for them.
@@ -124,10 +128,10 @@ class Overlay:
 
     def _entries(self, history: History) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Places of the entries that a history touches, and the history item of each."""
-        first = self._start[history.index]
-        count = self._start[history.index + 1] - first
+        first, last = self._start[history.index], self._start[history.index + 1]
+        count = last - first
         owner = np.repeat(np.arange(len(count)), count)
-        return np.arange(len(owner)) + (first - (np.cumsum(count) - count))[owner], owner
+        return np.arange(len(owner)) + (last - np.cumsum(count))[owner], owner
 
 
 class OverlayBuilder:

@@ -26,27 +26,35 @@ def merged_with_added(package: Package, overlay: Overlay, call: Call, own: Ranke
     """The n best of the package's own, which are ranked, and of the eligible added ones; ties by index.
 
     An added item has no popularity, boost or attribute vector; its other signals are products in float32 and, for
-    neighbours, sums in float64, in any order. One product with all weights says which added items can be in the list at
-    all; only for them each signal is worked out, and the score is their sum in signal order.
+    neighbours, sums in float64, in any order. Lengths alone, then one product with all weights, say which added items
+    can be in the list at all: most calls read no vector of theirs, which would cost more than all the rest. Only for
+    those that can, each signal is worked out, and the score is their sum in signal order.
     """
+    border = -np.inf if n > len(own.index) else _border(float(own.score[-1]), float(own.score[0]))
     with np.errstate(over="ignore", invalid="ignore"):  # who asked looks at the scores, as with an engine
         parts = _parts(package, overlay, call)
-        rough = np.nan_to_num(parts.total(len(overlay)), nan=np.inf, posinf=np.inf, neginf=-np.inf)
-    free = n > len(own.index)
-    border = -np.inf if free else float(own.score[-1]) - SLACK * max(1.0, float(np.abs(own.score).max(initial=0.0)))
-    rows = np.flatnonzero((rough >= border) & call.task.mask[package.manifest.catalogue.items :])
-    if not len(rows):
-        return own
-    if len(rows) > n:  # only the best n of them can matter
-        least = np.partition(rough[rows], len(rows) - n)[len(rows) - n]
-        rows = rows[rough[rows] >= least - SLACK * max(1.0, abs(float(least)))]
-    with np.errstate(over="ignore", invalid="ignore"):
+        within = ~(parts.bound(overlay) < border)  # what is not a number passes, so that it is noticed
+        rows = np.flatnonzero(within & call.task.mask[call.view.own :])
+        if not len(rows):
+            return own
+        rough = parts.total(overlay, rows)
+        if len(rows) > n:  # only the best n of them can matter
+            least = float(np.partition(rough, len(rows) - n)[len(rows) - n])
+            border = max(border, _border(least, least))
+        rows = rows[~(rough < border)]
+        if not len(rows):
+            return own
         signals = parts.signals(rows, package.manifest.signals.names)
         score = np.add.accumulate(signals, axis=0)[-1]
     every = np.concatenate((own.score, score))
     order = np.argsort(-every, kind="stable")[:n]
     index = np.concatenate((own.index, rows + package.manifest.catalogue.items))[order]
     return RankerOutput(index, every[order], np.concatenate((own.signals, signals), axis=1)[:, order])
+
+
+def _border(least: float, most: float) -> float:
+    """What a rough score has to reach to be worth a second look, where exact ones go from ``least`` to ``most``."""
+    return least - SLACK * max(1.0, abs(least), abs(most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +71,31 @@ class _Parts:
     vectors: Mapping[str, F32]
     sums: Mapping[str, F32]
 
-    def total(self, count: int) -> F32:
-        """The score of every item, float32 [N], but for rounding."""
-        total = np.zeros(count, np.float32)
-        text = [vector for name, vector in self.vectors.items() if name != "factors"]
-        if text:
-            total += self.placed.vectors @ (text[0] if len(text) == 1 else np.sum(text, axis=0))
-        if "factors" in self.vectors:
-            total += self.placed.factors @ self.vectors["factors"]
+    def bound(self, overlay: Overlay) -> F32:
+        """What no item's score exceeds, but for rounding, float32 [N]: an inner product is at most the two lengths."""
+        text, factors = self._weights(overlay)
+        lengths = np.array([np.linalg.norm(text), np.linalg.norm(factors)], np.float32)
+        most: F32 = lengths @ overlay.lengths
         for part in self.sums.values():
-            total += part
+            most += part
+        return most
+
+    def total(self, overlay: Overlay, rows: NDArray[np.int64]) -> F32:
+        """The score of some items, float32 [R], but for rounding: one product with texts and factors side by side."""
+        total: F32 = overlay.beside[rows] @ np.concatenate(self._weights(overlay))
+        for part in self.sums.values():
+            total += part[rows]
         return total
+
+    def _weights(self, overlay: Overlay) -> tuple[F32, F32]:
+        """float32 [D] and [d]: what texts and factors are multiplied with, all signals together."""
+        text = [vector for name, vector in self.vectors.items() if name != "factors"]
+        empty = np.zeros(overlay.beside.shape[1], np.float32)
+        width = self.placed.vectors.shape[1]
+        return (
+            text[0] if len(text) == 1 else np.sum(text, axis=0) if text else empty[:width],
+            self.vectors.get("factors", empty[width:]),
+        )
 
     def signals(self, rows: NDArray[np.int64], names: Sequence[str]) -> F32:
         """float32 [S, R]: each signal of some items."""
@@ -128,10 +150,10 @@ def user_factors(rows: F32, weight: F32, *, alpha: float) -> F32:
     try:
         if count < width:
             system = extra[:, None] * (rows @ rows.T)
-            system[np.diag_indices(count)] += np.float32(1)
+            system.ravel()[:: count + 1] += np.float32(1)  # the diagonal
             return np.asarray(np.linalg.solve(system, liked) @ rows, np.float32)
         system = (rows.T * extra) @ rows
-        system[np.diag_indices(width)] += np.float32(1)
+        system.ravel()[:: width + 1] += np.float32(1)
         return np.asarray(np.linalg.solve(system, liked @ rows), np.float32)
     except np.linalg.LinAlgError:  # no real package: whitened rows keep the system positive definite
         return np.zeros(width, np.float32)
