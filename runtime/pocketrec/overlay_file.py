@@ -121,7 +121,7 @@ def _known(entry: object, kinds: Mapping[str, str]) -> object:
     if not isinstance(entry, dict):
         return entry
     kept = {key: entry[key] for key in ("item", "title", "text") if key in entry}
-    for key in entry.keys() - kept.keys():
+    for key in [key for key in entry if key not in kept]:  # in the order of the file, so that it is written alike
         try:
             AddedItem.of({"item": "x", key: entry[key]}, kinds)
         except UsageError:

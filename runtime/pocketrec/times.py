@@ -85,7 +85,8 @@ def _period_of_text(text: str) -> tuple[int, int]:
 
 
 def _calendar(year: int, month: int | None, day: int | None) -> tuple[int, int]:
-    start = dt.date(year, month or 1, day or 1).toordinal() - _EPOCH.toordinal()
+    first = dt.date(year, 1 if month is None else month, 1 if day is None else day)
+    start = first.toordinal() - _EPOCH.toordinal()
     if day is not None:
         days = 1
     elif month is not None:
