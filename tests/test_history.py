@@ -1,4 +1,6 @@
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pocketrec.catalogue import Catalogue
 from pocketrec.errors import UsageError
-from pocketrec.history import History, gather_blocks, resolve
+from pocketrec.history import History, Known, gather_blocks, resolve
 from pocketrec.package import Package
 from worlds import tiny_world
 
@@ -116,3 +118,38 @@ def test_blocks_never_exceed_the_budget_and_are_those_of_their_owner(pairs, budg
     assert blocks.truncated == (wanted > budget)
     for block, owner in zip(blocks.index, blocks.owner, strict=True):
         assert START[index[owner]] <= block < START[index[owner] + 1]
+
+
+class Numbered:
+    """Item ``iN`` is at N."""
+
+    def index(self, id):
+        return int(id[1:]) if id.startswith("i") and int(id[1:]) < 40 else -1
+
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "history.json").read_text(encoding="utf-8"))
+
+
+def test_golden_histories():
+    for case in GOLDEN["histories"]:
+        index, weight = zip(*case["known"], strict=True) if case["known"] else ((), ())
+        unknown = tuple(f"k{place}" for place, held in enumerate(index) if held < 0)
+        known = Known(np.array(index, np.int64), np.array(weight, np.float64), unknown)
+        pairs = [tuple(pair) for pair in case["history"]]
+        limits = {"max_items": case["max_items"], "max_weight": case["max_weight"]}
+        found = resolve(pairs, Numbered(), **limits, known=known)
+        assert found.index.tolist() == case["index"]
+        assert found.weight.tolist() == case["weight"]
+        assert found.seen.tolist() == case["seen"]
+        assert list(found.unknown) == case["unknown"]
+        assert found.truncated == case["truncated"]
+
+
+def test_golden_blocks():
+    for case in GOLDEN["blocks"]:
+        rows, weights = np.array(case["rows"], np.int64), np.array(case["weights"], np.float32)
+        start, scale = np.array(case["start"], np.uint32), np.array(case["scale"], np.float32)
+        found = gather_blocks(rows, weights, start, scale, budget=case["budget"])
+        for key in ("index", "weight", "owner"):
+            assert getattr(found, key).tolist() == case[key]
+        assert found.truncated == case["truncated"]

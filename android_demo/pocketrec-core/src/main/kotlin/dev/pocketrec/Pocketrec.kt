@@ -6,6 +6,7 @@ import dev.pocketrec.file.PackageFile
 import dev.pocketrec.file.Verify
 import dev.pocketrec.rank.Answerer
 import dev.pocketrec.rank.Ratings
+import java.io.File
 import java.util.concurrent.locks.ReentrantReadWriteLock
 import kotlin.concurrent.read
 import kotlin.concurrent.write
@@ -23,9 +24,13 @@ import kotlin.concurrent.write
  * @property engine what computes.
  * @property catalogue the items.
  */
-public class Pocketrec public constructor(public val file: PackageFile, public val engine: Engine) : AutoCloseable {
+public class Pocketrec @JvmOverloads public constructor(
+    public val file: PackageFile,
+    public val engine: Engine,
+    overlay: File? = null,
+) : AutoCloseable {
     public val catalogue: Catalogue = Catalogue(file)
-    private val answers = Answerer(file, engine, catalogue)
+    internal val answers = Answerer(file, engine, catalogue, overlay)
     private val ratings by lazy { Ratings(file, catalogue) }
     private val gate = ReentrantReadWriteLock()
     private var closed = false
@@ -75,9 +80,18 @@ public class Pocketrec public constructor(public val file: PackageFile, public v
      */
     @JvmOverloads
     public fun similar(item: String, k: Int = 10, options: Options = Options.NONE): Results = call {
-        if (catalogue.index(item) < 0) throw UsageException("item '$item' is not in the catalogue of ${catalogue.size} items")
         answers.similar(item, k, options)
     }
+
+    /**
+     * The next page of a list, from [Results.next] of the page before; no item comes twice.
+     *
+     * History, profile, filters, weights and time stay as they were at the first page, whatever the user did since. Quotas
+     * and floors hold for each page; diversity and distinctness look back at the pages before.
+     *
+     * @throws UsageException no cursor, or one of another package.
+     */
+    public fun more(cursor: String): Results = call { answers.more(cursor) }
 
     /**
      * The rating that this user would give each item, on the scale of the data, or null where the catalogue lacks it.
@@ -100,6 +114,29 @@ public class Pocketrec public constructor(public val file: PackageFile, public v
         if (file.manifest.encoder == null) throw PackageException("this package holds no text encoder; build it with an items table")
         engine.encode(answers.query(text).tokens)
     }
+
+    /**
+     * Adds items that the package lacks; they are recommended, searched and found similar at once.
+     *
+     * The id of an added item replaces it. An item without any known word is only found by filters and ids. At most 10,000
+     * items can be added in all.
+     *
+     * @return how many are added now.
+     * @throws PackageException the package holds no text encoder.
+     * @throws UsageException an id twice, or that the package has; a key or value that cannot be; too many.
+     * @throws BusyException another process is changing the overlay.
+     * @throws DataException the overlay cannot be written.
+     */
+    public fun addItems(items: Iterable<AddedItem>): Int = call { answers.additions.add(items) }
+
+    /** Removes added items; ids of others are passed over. Returns how many are added then. */
+    public fun removeItems(ids: Iterable<String>): Int = call { answers.additions.remove(ids) }
+
+    /** The added items, in the order in which they were added. */
+    public val addedItems: List<AddedItem> get() = answers.additions.view.overlay?.items.orEmpty()
+
+    /** Ids that the overlay's file had and that the package now holds itself. */
+    public val droppedItems: List<String> get() = answers.additions.dropped
 
     /** Waits for running calls, then releases the engine and the file. Closing twice does nothing. */
     override fun close(): Unit = gate.write {
@@ -128,15 +165,16 @@ public class Pocketrec public constructor(public val file: PackageFile, public v
          *
          * @param verify whether every hash is checked now or each part when it is first used.
          * @param engine the engine; the raw one, in Kotlin alone, by default.
+         * @param overlay the file of items that were added on this device, or will be; null keeps them until it is closed.
          * @throws PackageException it is missing, cut short, compressed, damaged, hostile or of a newer format.
          * @throws EngineException the engine cannot run it.
          */
         @JvmStatic
         @JvmOverloads
-        public fun open(source: Source, verify: Verify = Verify.FULL, engine: EngineFactory = EngineFactory(::RawEngine)): Pocketrec {
+        public fun open(source: Source, verify: Verify = Verify.FULL, engine: EngineFactory = EngineFactory(::RawEngine), overlay: File? = null): Pocketrec {
             val file = source.openFile(verify)
             try {
-                return Pocketrec(file, engine.open(file))
+                return Pocketrec(file, engine.open(file), overlay)
             } catch (error: Throwable) {
                 file.close()
                 throw error

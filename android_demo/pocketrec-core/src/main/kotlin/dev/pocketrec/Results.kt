@@ -54,11 +54,19 @@ public class Recommendation public constructor(
  * @property unknown history ids that the catalogue does not hold; they were ignored.
  * @property truncated whether the history or the query was cut to the package's limits.
  */
-public class Results public constructor(
+public class Results internal constructor(
     private val items: List<Recommendation>,
     public val unknown: List<String> = emptyList(),
     public val truncated: Boolean = false,
+    private val cursor: (() -> String)? = null,
 ) : AbstractList<Recommendation>() {
+    /**
+     * The cursor of the next page, for [Pocketrec.more]; null after the last page.
+     *
+     * It holds the user's history: keep it on their device.
+     */
+    public val next: String? by lazy { cursor?.invoke() }
+
     override val size: Int get() = items.size
 
     override fun get(index: Int): Recommendation = items[index]

@@ -29,6 +29,9 @@ public class SuspendingPocketrec internal constructor(
     public suspend fun similar(item: String, k: Int = 10, options: Options = Options.NONE): Results =
         withContext(dispatcher) { blocking.similar(item, k, options) }
 
+    /** See [Pocketrec.more]. */
+    public suspend fun more(cursor: String): Results = withContext(dispatcher) { blocking.more(cursor) }
+
     /** See [Pocketrec.predict]. */
     public suspend fun predict(history: Map<String, Number>, items: List<String>, strict: Boolean = false): List<Double?> =
         withContext(dispatcher) { blocking.predict(history, items, strict) }

@@ -1,29 +1,39 @@
 package dev.pocketrec.rank
 
-import dev.pocketrec.Catalogue
 import dev.pocketrec.PackageException
+import dev.pocketrec.Reason
 import dev.pocketrec.Recommendation
 import dev.pocketrec.Results
 import dev.pocketrec.UsageException
+import dev.pocketrec.added.OverlayRanking
 import dev.pocketrec.engine.Engine
 import dev.pocketrec.engine.RankerOutput
 import dev.pocketrec.file.Manifest
 import dev.pocketrec.file.PackageFile
 import dev.pocketrec.history.Blocks
+import dev.pocketrec.history.Histories
+import dev.pocketrec.show.Candidates
+import dev.pocketrec.show.Rerank
+import dev.pocketrec.text.Folding
 import dev.pocketrec.text.Lexicon
+import dev.pocketrec.text.Matches
 import dev.pocketrec.text.WordInput
+import dev.pocketrec.text.WordPiece
+import dev.pocketrec.why.Explainer
 
 /** One ranking: from a history and a query to weights, the engine's call and the list that is shown. Threads may share it. */
 internal class Ranker(
     private val file: PackageFile,
     private val engine: Engine,
-    private val catalogue: Catalogue,
+    tokenizer: WordPiece?,
     private val lexicon: Lexicon?,
 ) {
     private val signals = file.manifest.signals.names
+    private val folded = Folding.of(file)
+    private val explainer = Explainer(file, tokenizer)
 
     /**
-     * The items to show: min(k, eligible) of them.
+     * The items to show: prepare, pool, arrange, present. min(k, eligible) of them unless constraints allow fewer.
      *
      * @throws UsageException k or a weight outside its range, or an unknown signal.
      * @throws PackageException the package's scores are not finite.
@@ -32,7 +42,7 @@ internal class Ranker(
         checkK(task.k)
         val call = prepare(task)
         val n = minOf(task.k, call.eligible)
-        val items = if (n > 0) present(ranked(call, n)) else emptyList()
+        val items = if (n > 0) present(arranged(call, n), call) else emptyList()
         return Results(items, task.history.unknown, call.truncated)
     }
 
@@ -46,7 +56,7 @@ internal class Ranker(
         if (lexicon != null && query?.matches != null) {
             words = lexicon.gather(query.matches, file.manifest.blend.getValue(task.mode)["lexical"]?.power ?: 0.0)
             if (query.tokens.isEmpty()) { // nothing else tells items apart: what no word leads to is no answer
-                val reached = lexicon.reached(words)
+                val reached = reached(lexicon, query.matches, words, task)
                 mask = BooleanArray(mask.size) { mask[it] && reached[it] }
             }
         }
@@ -56,24 +66,83 @@ internal class Ranker(
         return Call(task, mask, blocks, vector, words, weights, truncated)
     }
 
+    /** Which items a query finds by its words. */
+    private fun reached(lexicon: Lexicon, matches: Matches, words: WordInput, task: Task): BooleanArray {
+        val own = lexicon.reached(words)
+        val overlay = task.view.overlay ?: return own
+        val scores = overlay.words?.scores(matches, 0.0) ?: return own + BooleanArray(overlay.size)
+        return own + BooleanArray(overlay.size) { scores[it] > 0 }
+    }
+
+    /** At most n items of a pool, in the order in which they are shown; the pool grows while they are too few. */
+    private fun arranged(call: Call, n: Int): RankerOutput {
+        val display = call.task.display
+        if (display.plain) return pool(call, n)
+        if (n > Rerank.MAX_K) {
+            throw UsageException("k is $n; a list that is rearranged holds at most ${Rerank.MAX_K}, pages go on from there")
+        }
+        val before = candidates(call, call.task.before, FloatArray(call.task.before.size))
+        val most = minOf(call.eligible, Rerank.MAX_POOL)
+        var size = minOf(Rerank.poolSize(n), most)
+        while (true) {
+            val pool = pool(call, size)
+            val places = Rerank.choose(candidates(call, pool.index, pool.score), n, display, before, last = size == most)
+            if (size == most || places.size == n) return pick(pool, places)
+            size = minOf(size * Rerank.POOL_FACTOR, most)
+        }
+    }
+
+    /** What arranging needs to know of items: vectors of their texts, or of their factors where there are none. */
+    private fun candidates(call: Call, index: IntArray, score: FloatArray): Candidates {
+        val display = call.task.display
+        val view = call.task.view
+        val table = listOf("text", "factors").find { file.has("$it/value") }
+        if (table == null && display.diversity > 0) {
+            throw PackageException("this package holds neither texts nor factors, so diversity has nothing to compare")
+        }
+        val dim = if (table == null || !display.compares) 0 else view.dim(table)
+        val vectors = if (dim == 0) DoubleArray(0) else Candidates.unit(view.rows(table!!, index), dim)
+        val titles = if (display.distinct) index.map { folded(view.title(it)) } else emptyList()
+        return Candidates(score, vectors, dim, titles, display.attributes.associateWith { key -> index.map { view.labels(it, key) } })
+    }
+
+    private fun pick(pool: RankerOutput, places: IntArray) = RankerOutput(
+        Histories.pick(pool.index, places),
+        Histories.pick(pool.score, places),
+        Array(pool.signals.size) { Histories.pick(pool.signals[it], places) },
+    )
+
+    /** The n best items by score: the engine's and, where there are any, added ones. */
+    private fun pool(call: Call, n: Int): RankerOutput {
+        val overlay = call.task.view.overlay ?: return ranked(call, n)
+        val own = minOf(n, call.eligibleOwn)
+        val ranked = if (own > 0) ranked(call, own) else RankerOutput(IntArray(0), FloatArray(0), Array(signals.size) { FloatArray(0) })
+        return OverlayRanking.merged(file, overlay, call, ranked, n).also { refuseOverflow(it, call) }
+    }
+
     /** The n best items of the package, by the engine. */
     private fun ranked(call: Call, n: Int): RankerOutput {
         val output = engine.rank(call.input(n))
-        val finite = output.score.all(Float::isFinite) && output.signals.all { part -> part.all(Float::isFinite) }
-        if (!finite && call.task.weights.isNotEmpty()) {
-            throw UsageException("with weights ${call.task.weights} the scores overflow; use smaller ones")
-        }
-        if (!finite || output.index.size != n) {
-            throw PackageException("the scores of this package overflow: its tables and weights are too large to be used")
-        }
+        refuseOverflow(output, call)
+        if (output.index.size != n) throw PackageException("the engine ranked ${output.index.size} of $n items: the package's scores overflow")
         return output
     }
 
-    /** Arrays as the values that callers see. */
-    private fun present(shown: RankerOutput): List<Recommendation> = shown.index.indices.map { row ->
-        val parts = LinkedHashMap<String, Float>(2 * signals.size)
-        for ((s, signal) in signals.withIndex()) parts[signal] = shown.signals[s][row]
-        Recommendation(catalogue.id(shown.index[row]), catalogue.title(shown.index[row]), shown.score[row], parts)
+    private fun refuseOverflow(output: RankerOutput, call: Call) {
+        if (output.score.all(Float::isFinite) && output.signals.all { part -> part.all(Float::isFinite) }) return
+        if (call.task.weights.isNotEmpty()) throw UsageException("with weights ${call.task.weights} the scores overflow; use smaller ones")
+        throw PackageException("the scores of this package overflow: its tables and weights are too large to be used")
+    }
+
+    /** Arrays as the values that callers see, with reasons where they were asked for. */
+    private fun present(shown: RankerOutput, call: Call): List<Recommendation> {
+        val why = if (call.task.explain) explainer.reasons(shown, call) else List(shown.index.size) { emptyList<Reason>() }
+        val view = call.task.view
+        return shown.index.indices.map { row ->
+            val parts = LinkedHashMap<String, Float>(2 * signals.size)
+            for ((s, signal) in signals.withIndex()) parts[signal] = shown.signals[s][row]
+            Recommendation(view.id(shown.index[row]), view.title(shown.index[row]), shown.score[row], parts, why[row])
+        }
     }
 
     /** The weight of each signal times its power of the size of the history or of the query's words. */

@@ -1,8 +1,10 @@
 package dev.pocketrec.rank
 
+import dev.pocketrec.Display
 import dev.pocketrec.engine.RankerInput
+import dev.pocketrec.file.PackageFile
 import dev.pocketrec.history.Blocks
-import dev.pocketrec.history.History
+import dev.pocketrec.history.Resolved
 import dev.pocketrec.text.Matches
 import dev.pocketrec.text.WordInput
 
@@ -27,14 +29,22 @@ internal class Query(val tokens: IntArray, val matches: Matches?, val truncated:
  * @property mask what may be in the list.
  * @property k how many.
  * @property weights signal to weight, in place of the package's own.
+ * @property explain also work out the reasons.
+ * @property display what the list should look like.
+ * @property before what earlier pages showed, in order; not in [mask].
+ * @property view the items that indices mean.
  */
 internal class Task(
     val mode: String,
-    val history: History,
+    val history: Resolved,
     val query: Query?,
     val mask: BooleanArray,
     val k: Int,
     val weights: Map<String, Double>,
+    val explain: Boolean,
+    val display: Display,
+    val before: IntArray,
+    val view: View,
 )
 
 /**
@@ -59,9 +69,15 @@ internal class Call(
 ) {
     val eligible: Int = mask.count { it }
 
+    /** How many of them are the package's own. */
+    val eligibleOwn: Int = (0 until task.view.own).count { mask[it] }
+
+    /** The power of the words in this call's blend. */
+    fun lexicalPower(file: PackageFile): Double = file.manifest.blend.getValue(task.mode)["lexical"]?.power ?: 0.0
+
     /** The call as the engine reads it. */
     fun input(n: Int): RankerInput = RankerInput(
         task.history.index, task.history.weight, blocks.index, blocks.weight, vector, words.blocks.index, words.blocks.weight,
-        words.titleIndex, words.titleWeight, mask, weights, n,
+        words.titleIndex, words.titleWeight, mask.copyOf(task.view.own), weights, n,
     )
 }

@@ -26,7 +26,7 @@ internal object Decimals {
     private fun shortest(exact: BigDecimal, most: Int, readsBack: (BigDecimal) -> Boolean): BigDecimal {
         for (digits in 1 until most) {
             // Near a power of two the nearest decimal may read back as a neighbor while the other one does not.
-            listOf(RoundingMode.DOWN, RoundingMode.UP)
+            listOf(RoundingMode.HALF_EVEN, RoundingMode.DOWN, RoundingMode.UP)
                 .map { exact.round(MathContext(digits, it)) }
                 .filter(readsBack)
                 .minByOrNull { (it - exact).abs() }

@@ -10,7 +10,7 @@ internal fun interface Lookup {
 }
 
 /**
- * What one call knows of its user.
+ * What one call knows of its user: a history as catalogue positions and weights.
  *
  * @property index H distinct catalogue positions, in order of first appearance.
  * @property weight H weights, finite, never zero.
@@ -20,7 +20,7 @@ internal fun interface Lookup {
  * @property cause what each item stands for: an item, or -1 - p for phrase p; null: for itself.
  * @property phrases what the user said in words.
  */
-internal class History(
+internal class Resolved(
     val index: IntArray,
     val weight: FloatArray,
     val seen: IntArray,
@@ -31,7 +31,7 @@ internal class History(
 ) {
     companion object {
         /** What is known of nobody. */
-        val NONE = History(IntArray(0), FloatArray(0), IntArray(0))
+        val NONE = Resolved(IntArray(0), FloatArray(0), IntArray(0))
     }
 }
 
@@ -65,7 +65,7 @@ internal object Histories {
         maxWeight: Double,
         strict: Boolean = false,
         known: Known = Known.NOTHING,
-    ): History {
+    ): Resolved {
         val sums = LinkedHashMap<Int, Double>()
         val unknown = LinkedHashSet(known.unknown)
         known.index.forEachIndexed { at, index -> if (index >= 0) sums[index] = known.weight[at] }
@@ -86,7 +86,7 @@ internal object Histories {
         var kept = seen.indices.filter { weight[it] != 0f }.toIntArray()
         val truncated = kept.size > maxItems
         if (truncated) kept = strongest(kept, weight, maxItems)
-        return History(pick(seen, kept), pick(weight, kept), seen, unknown.toList(), truncated)
+        return Resolved(pick(seen, kept), pick(weight, kept), seen, unknown.toList(), truncated)
     }
 
     /** Those of the ascending [places] with the [n] largest absolute weights, ascending; of equal ones the later. */
