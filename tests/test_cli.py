@@ -149,6 +149,8 @@ COMMANDS = (
     "search",
     "similar",
     "predict",
+    "classify",
+    "build-classifier",
     "more",
     "overlay",
     "inspect",
@@ -176,7 +178,7 @@ def test_help_lists_every_command(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     out = capsys.readouterr().out
-    assert set(re.findall(r"^    ([a-z]+)\b", out, re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^    ([a-z-]+)\b", out, re.MULTILINE)) == set(COMMANDS)
     for words in ([], ["dance"], ["recommend"]):
         with pytest.raises(SystemExit) as stop:
             cli.main(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -184,14 +184,16 @@ def assemble(
 def finish(parts: Parts, *, metrics: Mapping[str, Any]) -> Parts:
     """The parts with metrics, golden cases by the numpy engine, and the model card."""
     parts = replace(parts, manifest={**parts.manifest, "metrics": dict(metrics)})
+    parts = with_golden(parts, _golden_cases)
+    return replace(parts, files={**parts.files, "MODEL_CARD.md": ("document", _model_card(parts.manifest).encode())})
+
+
+def with_golden(parts: Parts, cases: Callable[[Recommender], Iterable[dict[str, Any]]]) -> Parts:
+    """The parts with golden cases by the numpy engine."""
     with opened(parts, engine="numpy") as recommender:
-        golden = {"engine": "numpy", "cases": list(_golden_cases(recommender))}
-    files = {
-        **parts.files,
-        GOLDEN: ("golden", json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()),
-        "MODEL_CARD.md": ("document", _model_card(parts.manifest).encode()),
-    }
-    return replace(parts, files=files)
+        golden = {"engine": "numpy", "cases": list(cases(recommender))}
+    content = json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode()
+    return replace(parts, files={**parts.files, GOLDEN: ("golden", content)})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pocketrec_export.config import with_config
 from pocketrec_export.data_options import add_check, add_data_options, names, pairs, rules_of, weighting_of
 
 if TYPE_CHECKING:
+    from pocketrec_export.classifier import ClassifierReport
     from pocketrec_export.comparison import Comparison
     from pocketrec_export.divide import SplitReport
     from pocketrec_export.report import BuildReport
@@ -25,6 +26,7 @@ def add_commands(commands: Any) -> None:
     _add_split(commands)
     _add_evaluate(commands)
     _add_pack(commands)
+    _add_build_classifier(commands)
 
 
 def _add_build(commands: Any) -> argparse.ArgumentParser:
@@ -299,7 +301,56 @@ def _pack(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_report(report: BuildReport | Comparison | SplitReport, args: argparse.Namespace) -> int:
+def _add_build_classifier(commands: Any) -> None:
+    parser = command(
+        commands,
+        "build-classifier",
+        _build_classifier,
+        "Turn texts with labels into a package that labels texts.",
+        "pocketrec build-classifier --texts news.csv --columns text=sentence --labels sentiment --out news.pocketrec",
+    )
+    parser.add_argument("--texts", required=True, metavar="F", help="text,label[,label2...] (CSV, TSV, Parquet, JSONL)")
+    parser.add_argument("--columns", default="", metavar="text=NAME", help="where the text column is called otherwise")
+    parser.add_argument("--labels", default="", metavar="NAME,...", help="the label columns (default: all others)")
+    parser.add_argument("--preset", choices=["quick", "full"], default="quick", help="how many word pieces are known")
+    parser.add_argument("--dim", type=int, metavar="D", help="width of the encoder (default: what the labels need)")
+    parser.add_argument("--teacher", metavar="T", help="as in build (default: MiniLM-L6)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed and threads give the same bytes (default 0)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all there are)")
+    parser.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")
+    parser.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
+    parser.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
+    parser.add_argument("--name", help="the package's name (default: the file's)")
+    parser.add_argument("--cache", metavar="DIR", help="keep the teacher's vectors between builds")
+    parser.add_argument("--overwrite", action="store_true", help="replace X.pocketrec if it exists")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _build_classifier(args: argparse.Namespace) -> int:
+    with _needs_export():
+        from pocketrec_export.classifier import build_classifier
+    report = build_classifier(
+        args.texts,
+        out=args.out,
+        columns=pairs("--columns", args.columns),
+        labels=names(args.labels) or None,
+        name=args.name,
+        preset=args.preset,
+        teacher=args.teacher,
+        dim=args.dim,
+        seed=args.seed,
+        threads=args.threads,
+        cache=args.cache,
+        data_license=args.license,
+        attribution=args.attribution,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+    )
+    return _print_report(report, args)
+
+
+def _print_report(report: BuildReport | ClassifierReport | Comparison | SplitReport, args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.as_dict())
         return 0

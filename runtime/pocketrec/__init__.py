@@ -9,6 +9,7 @@ Example:
 
 __version__ = "0.1.0"
 
+from pocketrec.classify import Alert, Classification, Label
 from pocketrec.errors import BusyError, DataError, EngineError, PackageError, PocketrecError, UsageError
 from pocketrec.opening import open_package as open
 from pocketrec.opening import open_sample
@@ -18,9 +19,12 @@ from pocketrec.recommender import Recommender
 from pocketrec.results import Reason, Recommendation, Results
 
 __all__ = [
+    "Alert",
     "BusyError",
+    "Classification",
     "DataError",
     "EngineError",
+    "Label",
     "PackageError",
     "PocketrecError",
     "Profile",

@@ -54,7 +54,13 @@ class Answerer:
         self.additions = Additions(package, catalogue, builder, overlay)
 
     def answer(self, request: Request, known: History, view: View) -> Results:
-        """One page of a request, of the items that ``known`` was resolved in."""
+        """One page of a request, of the items that ``known`` was resolved in.
+
+        Raises:
+            PackageError: the package only labels texts.
+        """
+        if not len(self._catalogue):
+            raise PackageError(f"this package has no items, so it cannot {request.verb}; it labels texts: classify")
         if self._catalogue.timed:
             request = replace(request, now=self._time(request.now))
         query = self.query(request.subject) if request.verb == "search" else None

@@ -63,9 +63,12 @@ class OnnxEngine:
         assert graphs is not None, "unusable() was asked first"
         wanted = {"mask", "weights", "n"}.union(*(INPUTS[signal] for signal in package.manifest.signals.names))
         self._inputs = [name for name in RankerInput.__slots__ if name in wanted]
-        self._ranker: _Session | None = _Session(
-            package, graphs.ranker, inputs=self._inputs, outputs=("index", "score", "signals"), threads=threads
-        )
+        self._open = True
+        self._ranker: _Session | None = None
+        if graphs.ranker is not None:
+            self._ranker = _Session(
+                package, graphs.ranker, inputs=self._inputs, outputs=("index", "score", "signals"), threads=threads
+            )
         self._encoder: _Session | None = None
         if graphs.encoder is not None:
             self._encoder = _Session(
@@ -74,10 +77,7 @@ class OnnxEngine:
 
     def encode(self, token_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """The unit vector of a text, float32[D]; all zero when there is no token."""
-        encoder = self._encoder
-        if encoder is None:
-            self._open()
-            raise EngineError("this package has no text encoder, so it cannot search by text")
+        encoder = self._session(self._encoder, "this package has no text encoder, so it cannot search by text")
         (vector,) = encoder.run({"token_ids": token_ids})
         return vector
 
@@ -85,7 +85,8 @@ class OnnxEngine:
         """The best ``task.n`` eligible items with each signal's contribution."""
         feed = {name: getattr(task, name) for name in self._inputs}
         feed["n"] = np.array([task.n], np.int64)
-        output = RankerOutput(*self._open().run(feed))
+        ranker = self._session(self._ranker, "this package has no items to rank")
+        output = RankerOutput(*ranker.run(feed))
         shapes = (output.index.shape, output.score.shape, output.signals.shape)
         if shapes != ((task.n,), (task.n,), (len(task.weights), task.n)):
             raise EngineError(f"the graph answers with shapes {shapes} for {task.n} items")
@@ -95,13 +96,13 @@ class OnnxEngine:
 
     def close(self) -> None:
         """Let go of the package's memory; calls that are running finish undisturbed."""
+        self._open = False
         self._ranker = self._encoder = None
 
-    def _open(self) -> _Session:
-        ranker = self._ranker
-        if ranker is None:
-            raise EngineError("the engine was closed")
-        return ranker
+    def _session(self, session: _Session | None, missing: str) -> _Session:
+        if session is None:
+            raise EngineError(missing if self._open else "the engine was closed")
+        return session
 
 
 class _Session:

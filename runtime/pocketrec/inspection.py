@@ -24,6 +24,8 @@ GOLDEN_DEPTH = 100
 """How many ranks below a golden list its items are looked for: engines may order equal scores differently."""
 PREDICT = "predict"
 """The verb whose golden cases list the items asked for with their ratings, not the best with their scores."""
+CLASSIFY = "classify"
+"""The verb whose golden cases list a head and label for each probability."""
 MAX_GOLDEN = 1000
 """Cases that are run at most; exporters write a dozen."""
 FINGERPRINTS = {
@@ -65,6 +67,7 @@ def describe_package(package: Package) -> dict[str, Any]:
             "max_tokens": manifest.encoder.max_tokens,
             "teacher": manifest.encoder.teacher,
         },
+        "heads": {head.name: head.labels for head in manifest.heads},
         "ratings": None
         if manifest.ratings is None
         else {"low": manifest.ratings.low, "high": manifest.ratings.high, "dim": manifest.ratings.dim},
@@ -104,13 +107,16 @@ def report_lines(facts: dict[str, Any]) -> list[str]:
     for name, about in facts["attributes"].items():
         values = f" of {about['values']:,}" if "values" in about else ""
         lines.append(f"attribute      {name}: {about['kind']}{values}")
-    lines += ["", "signals        recommend    search   similar"]
+    if facts["signals"]:
+        lines += ["", "signals        recommend    search   similar"]
     for name, weights in facts["signals"].items():
         columns = "".join(f"{weights[task]:>10.4f}" for task in ("recommend", "search", "similar"))
         lines.append(f"  {name:<12}{columns}")
     encoder = facts["encoder"]
     if encoder:
         lines += ["", f"encoder        {encoder['kind']}, {encoder['dim']} dimensions, from {encoder['teacher']}"]
+    for name, labels in facts["heads"].items():
+        lines.append(f"labels         {name}: {labels:,}")
     ratings = facts["ratings"]
     if ratings:
         lines += ["", f"ratings        {ratings['low']:g} to {ratings['high']:g}, {ratings['dim']} dimensions"]
@@ -229,7 +235,7 @@ def read_golden(package: Package) -> list[dict[str, Any]]:
 def _check_case(case: dict[str, Any]) -> None:
     """Raises one of the errors that `read_golden` turns into a PackageError."""
     verb, argument, items, scores = (case[key] for key in ("verb", "argument", "items", "scores"))
-    if verb not in (*_VERBS, PREDICT):
+    if verb not in (*_VERBS, PREDICT, CLASSIFY):
         raise ValueError(f"unknown verb {verb!r:.80}")
     paired = verb in ("recommend", PREDICT)
     if not (_is_history(argument) if paired else isinstance(argument, str)):
@@ -280,6 +286,21 @@ def predicted_case(recommender: Any, history: list[Any], items: list[str]) -> di
     return {"verb": PREDICT, "argument": history, "items": items, "scores": ratings}
 
 
+def labelled_case(recommender: Any, text: str) -> dict[str, Any]:
+    """A golden case of labels, as the recommender answers it now."""
+    found = recommender.classify(text)
+    rows = [(f"{head}={label}", p) for head, one in found.items() for label, p in one.probabilities.items()]
+    return {"verb": CLASSIFY, "argument": text, "items": [row[0] for row in rows], "scores": [row[1] for row in rows]}
+
+
+def _label_gap(recommender: Any, case: dict[str, Any]) -> float:
+    """The largest difference of a probability; 1 where the labels differ."""
+    found = labelled_case(recommender, case["argument"])
+    if found["items"] != case["items"]:
+        return 1.0
+    return float(np.abs(np.subtract(found["scores"], case["scores"])).max(initial=0.0))
+
+
 def _rating_gap(recommender: Any, case: dict[str, Any]) -> float:
     """The largest difference of a rating, as a share of the scale."""
     found = predicted_case(recommender, case["argument"], case["items"])["scores"]
@@ -298,6 +319,8 @@ def _gap(recommender: Any, case: dict[str, Any]) -> float:
     """
     if case["verb"] == PREDICT:
         return _rating_gap(recommender, case)
+    if case["verb"] == CLASSIFY:
+        return _label_gap(recommender, case)
     items, wanted = case["items"], np.asarray(case["scores"], np.float64)
     asked = len(items) + GOLDEN_DEPTH
     found = golden_case(recommender, case["verb"], case["argument"], asked, case.get("now"))

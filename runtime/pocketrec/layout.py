@@ -147,10 +147,19 @@ def _tokens(manifest: Manifest) -> Group:
     return Group(lambda m: m.encoder is not None, table | _strings("tokenizer/vocab", "T", lookup=True))
 
 
+def _head(prefix: str) -> dict[str, Rule]:
+    labels = f"{prefix} labels"
+    return {
+        f"{prefix}.weight": Rule(("float32",), (labels, "D"), ("prior", "")),
+        f"{prefix}.bias": Rule(("float32",), (labels,), ("prior", "")),
+    } | _strings(f"{prefix}_label", labels, lookup=False)
+
+
 def groups_of(manifest: Manifest) -> tuple[Group, ...]:
-    """The groups of one package: those of every package, its encoder's, and one for each attribute."""
+    """The groups of one package: those of every package, its encoder's, and one for each attribute and head."""
     columns = (Group(lambda m: True, ATTRIBUTES[info.kind](info.prefix)) for info in manifest.catalogue.attributes)
-    return (*GROUPS, _tokens(manifest), *columns)
+    heads = (Group(lambda m: True, _head(info.prefix)) for info in manifest.heads)
+    return (*GROUPS, _tokens(manifest), *columns, *heads)
 
 
 def rules_of(manifest: Manifest) -> dict[str, Rule]:
@@ -192,6 +201,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
     for info in manifest.catalogue.attributes:
         if info.kind == "category":
             lengths[f"{info.prefix} names"] = info.values
+    for head in manifest.heads:
+        lengths[f"{head.prefix} labels"] = head.labels
     signals, encoder = manifest.signals, manifest.encoder
     if signals.factors:
         lengths["d"] = signals.factors.dim
@@ -205,6 +216,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
         lengths["R"] = manifest.ratings.dim
     if signals.semantic and not encoder:
         raise PackageError("manifest: signals.semantic needs an encoder")
+    if manifest.heads and not encoder:
+        raise PackageError("manifest: heads need an encoder")
     if manifest.cold and not (encoder and (signals.content or signals.semantic)):
         raise PackageError("manifest: cold needs an encoder and texts of the items")
     text = {"signals.content": signals.content, "signals.semantic": signals.semantic, "encoder": encoder}

@@ -19,6 +19,7 @@ from pocketrec.archive import MAX_ENTRIES, check_name
 from pocketrec.checked_json import LARGEST_INTEGER, JsonObject, load_object
 from pocketrec.dense import BITS
 from pocketrec.errors import PackageError
+from pocketrec.heads import HeadInfo, read_heads
 from pocketrec.placing import ColdInfo
 
 FORMAT = 1
@@ -220,9 +221,9 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class OnnxGraphs:
-    """Entry names of the ONNX graphs, and the oldest ONNX Runtime they were tested on."""
+    """Entry names of the ONNX graphs, and the oldest ONNX Runtime they were tested on; no ranker without items."""
 
-    ranker: str
+    ranker: str | None
     encoder: str | None
     min_onnxruntime: str
 
@@ -277,6 +278,7 @@ class Manifest:
     encoder: Encoder | None
     ratings: RatingSettings | None
     cold: ColdInfo | None
+    heads: tuple[HeadInfo, ...]
     graphs: Graphs
     input: InputInfo
     metrics: Mapping[str, Any]
@@ -295,21 +297,22 @@ def parse_manifest(data: bytes) -> Manifest:
     if format_ != FORMAT:
         raise PackageError(f"the package has format {format_}, this runtime reads {FORMAT}: update pocketrec")
     signals = _signals(top.object("signals"))
-    blend = top.object("blend")
+    blend, heads = top.object("blend"), read_heads(top)
     encoder, ratings = top.object_or_none("encoder"), top.object_or_none("ratings")
     manifest = Manifest(
         format=format_,
         name=top.text("name"),
         generator=top.text("generator"),
         entries=_entries(top),
-        catalogue=_catalogue(top.object("catalogue")),
+        catalogue=_catalogue(top.object("catalogue"), fewest=0 if heads else 1),
         history=_history(top.object("history")),
         signals=signals,
         blend=MappingProxyType({mode: _blend(blend.object(mode), signals) for mode in MODES}),
         encoder=None if encoder is None else _encoder(encoder),
         ratings=None if ratings is None else _ratings(ratings),
         cold=_cold(top),
-        graphs=_graphs(top.object("graphs")),
+        heads=heads,
+        graphs=_graphs(top.object("graphs"), ranker=bool(signals.names)),
         input=_input(top.object("input")),
         metrics=MappingProxyType(top.object("metrics").value),
         data=_data(top.object("data")),
@@ -344,8 +347,9 @@ def _entry(o: JsonObject) -> Entry:
     return Entry(name, role, size, sha256, dtype, dims)
 
 
-def _catalogue(o: JsonObject) -> CatalogueInfo:
-    return CatalogueInfo(o.integer("items", 1), _attributes(o), o.sha256("fingerprint"))
+def _catalogue(o: JsonObject, fewest: int) -> CatalogueInfo:
+    """Of a package that only labels texts, it may be empty."""
+    return CatalogueInfo(o.integer("items", fewest), _attributes(o), o.sha256("fingerprint"))
 
 
 def _attributes(o: JsonObject) -> tuple[AttributeInfo, ...]:
@@ -474,12 +478,17 @@ def _true(o: JsonObject, key: str) -> bool:
     return True
 
 
-def _graphs(o: JsonObject) -> Graphs:
+def _graphs(o: JsonObject, *, ranker: bool) -> Graphs:
+    """There must be a ranker where there is anything to rank by."""
     onnx, tflite = o.object_or_none("onnx"), o.object_or_none("tflite")
     return Graphs(
         onnx=None
         if onnx is None
-        else OnnxGraphs(onnx.text("ranker"), onnx.text_or_none("encoder"), _version(onnx, "min_onnxruntime")),
+        else OnnxGraphs(
+            onnx.text("ranker") if ranker else None,
+            onnx.text_or_none("encoder"),
+            _version(onnx, "min_onnxruntime"),
+        ),
         tflite=None
         if tflite is None
         else TfliteGraphs(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pocketrec.added import AddedItem
 from pocketrec.answering import Answerer, Clock, id_list, phrase_list
 from pocketrec.catalogue import Catalogue
+from pocketrec.classify import Alert, Classification, Heads
 from pocketrec.engine import Engine
 from pocketrec.errors import PackageError, UsageError
 from pocketrec.filters import Filter
@@ -76,6 +77,7 @@ class Recommender:
         self.engine = engine
         self.catalogue = Catalogue(package)
         self.answers = Answerer(package, engine, self.catalogue, clock=clock, overlay=overlay)
+        self._heads = Heads(package)
         self._gate = threading.Condition()
         self._running = 0
         self._closed = False
@@ -291,6 +293,31 @@ class Recommender:
             if self.package.manifest.encoder is None:
                 raise PackageError("this package holds no text encoder; build it with an items table")
             return self.engine.encode(self.answers.query(text).tokens)
+
+    def classify(self, text: str, *, alerts: Sequence[Alert | str] = ()) -> Classification:
+        """The labels of ``text``, one for each head of the package, with calibrated probabilities.
+
+        Args:
+            text: what is classified; what exceeds the package's limits is cut off and reported as ``truncated``. A
+                text without any word that the encoder knows has no labels.
+            alerts: labels to watch, such as ``"sentiment=negative>0.8"``; the head may be left out where only one
+                has the label.
+
+        Raises:
+            PackageError: the package has no labels.
+            UsageError: an alert that names what the package lacks.
+        """
+        with self._call():
+            if not self.package.manifest.heads:
+                raise PackageError("this package has no labels; make one that has with `pocketrec build-classifier`")
+            watched = [Alert.parse(alert) if isinstance(alert, str) else alert for alert in alerts]
+            query = self.answers.query(text)
+            return self._heads.classify(self.engine.encode(query.tokens), alerts=watched, truncated=query.truncated)
+
+    def classify_many(self, texts: Sequence[str], *, alerts: Sequence[Alert | str] = ()) -> list[Classification]:
+        """:meth:`classify` for each text, in order."""
+        _check_many("classify_many", "texts", texts, {}, frozenset())
+        return [self.classify(text, alerts=alerts) for text in texts]
 
     # ------------------------------------------------------- items added here
 
