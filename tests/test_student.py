@@ -15,10 +15,10 @@ from pocketrec.wordpiece import WordPiece
 pytest.importorskip("torch", reason="distilling a student needs the export extra")
 
 from pocketrec_export import student as student_module
+from pocketrec_export.batched_teacher import Progress
 from pocketrec_export.quantize import dequantize_rows, quantize_rows
 from pocketrec_export.query_texts import SHARES, query_texts
 from pocketrec_export.student import Preset, Student, distill, encode, fidelity
-from pocketrec_export.teacher import Progress
 from pocketrec_export.text_space import fit_projection, project, unit_rows
 from pocketrec_export.tokenizer_tables import hf_tokenizer, tokenizer_arrays
 

@@ -39,7 +39,7 @@ from pocketrec_export.read import Items
 from pocketrec_export.student import MAX_TOKENS, Student
 from pocketrec_export.targets import graph_entries
 from pocketrec_export.teacher import Teacher
-from pocketrec_export.tokenizer_tables import tokenizer_arrays
+from pocketrec_export.tokenizer_tables import tokenizer_arrays, tokenizer_facts
 from pocketrec_export.writer import package_size, write_package
 
 BLOCK_BUDGET = 8192
@@ -145,12 +145,10 @@ def assemble(
         arrays |= tokenizer_arrays(student.vocabulary)
         encoder = {
             "kind": "static",
-            "tokenizer": "wordpiece",
             "dim": student.tokens.shape[1],
             "bits": TOKEN_BITS,
             "max_tokens": MAX_TOKENS,
-            "lowercase": True,
-            "unknown": "[UNK]",
+            **tokenizer_facts(student.vocabulary),
             "normalize": True,
             "teacher": teacher.name,
             "teacher_sha256": teacher.sha256,

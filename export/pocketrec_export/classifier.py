@@ -29,7 +29,7 @@ from pocketrec_export.student import MAX_TOKENS
 from pocketrec_export.targets import MIN_ONNXRUNTIME
 from pocketrec_export.teacher import load_teacher
 from pocketrec_export.threads import available_threads, fixed_threads
-from pocketrec_export.tokenizer_tables import tokenizer_arrays
+from pocketrec_export.tokenizer_tables import tokenizer_arrays, tokenizer_facts
 from pocketrec_export.writer import string_table
 
 GOLDEN_TEXTS = 12
@@ -163,12 +163,10 @@ def _parts(
         "blend": {"recommend": {}, "search": {}, "similar": {}},
         "encoder": {
             "kind": "static",
-            "tokenizer": "wordpiece",
             "dim": dim,
             "bits": 8,
             "max_tokens": MAX_TOKENS,
-            "lowercase": True,
-            "unknown": "[UNK]",
+            **tokenizer_facts(fitted.vocabulary),
             "normalize": True,
             **encoder,
         },

@@ -70,7 +70,7 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
         action="store_false",
         help="leave out what predicts ratings: 40 bytes an item",
     )
-    model.add_argument("--teacher", metavar="T", help="a Sentence-Transformers folder or hub id (default: MiniLM-L6)")
+    model.add_argument("--teacher", metavar="T", help="a folder, GGUF file, hub id, e5 or smollm2 (default: MiniLM)")
     model.add_argument("--seed", type=int, default=0, help="the same seed and threads give the same bytes (default 0)")
     model.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all there are)")
     out = parser.add_argument_group("output")
@@ -256,7 +256,7 @@ def _add_pack(commands: Any) -> None:
     )
     parser.add_argument("--no-search", action="store_true", help="use titles only, without a text encoder")
     parser.add_argument("--preset", choices=["quick", "full"], default="quick", help="of the text encoder")
-    parser.add_argument("--teacher", metavar="T", help="a Sentence-Transformers folder or hub id (default: MiniLM-L6)")
+    parser.add_argument("--teacher", metavar="T", help="a folder, GGUF file, hub id, e5 or smollm2 (default: MiniLM)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed and threads give the same bytes (default 0)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all there are)")
     parser.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")

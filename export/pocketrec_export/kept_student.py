@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from pocketrec_export.stage_cache import from_text_array, text_array
 from pocketrec_export.student import Student
+from pocketrec_export.unigram_tables import UnigramPieces, fields, from_fields
 
 
 def student_arrays(student: Student) -> dict[str, NDArray[Any]]:
     """A student as arrays."""
-    about = {"vocabulary": student.vocabulary, "losses": student.losses, "fidelity": dict(student.fidelity)}
+    about = {"vocabulary": _plain(student.vocabulary), "losses": student.losses, "fidelity": dict(student.fidelity)}
     return {"tokens": student.tokens, "projection": student.projection, "about": text_array(about)}
 
 
@@ -20,4 +21,12 @@ def student_of(arrays: dict[str, NDArray[Any]]) -> Student:
     """The student that `student_arrays` was given, to the last bit."""
     about = from_text_array(arrays["about"])
     losses = tuple(about["losses"])
-    return Student(arrays["tokens"], about["vocabulary"], arrays["projection"], losses, about["fidelity"])
+    return Student(arrays["tokens"], _vocabulary(about["vocabulary"]), arrays["projection"], losses, about["fidelity"])
+
+
+def _plain(vocabulary: list[str]) -> Any:
+    return fields(vocabulary) if isinstance(vocabulary, UnigramPieces) else vocabulary
+
+
+def _vocabulary(value: Any) -> list[str]:
+    return from_fields(value) if isinstance(value, dict) else value

@@ -21,7 +21,8 @@ from pocketrec_export.labelled_texts import LabelledTexts
 from pocketrec_export.student import PRESETS, bag_of_pieces
 from pocketrec_export.teacher import Teacher
 from pocketrec_export.tokenizer_tables import split_words
-from pocketrec_export.vocabulary import PREFIX, frequent_pieces, prune_vocabulary
+from pocketrec_export.unigram_tables import UnigramPieces
+from pocketrec_export.vocabulary import bare, frequent_pieces, prune_vocabulary
 
 HELD_OUT = 6
 """One text in so many chooses."""
@@ -66,7 +67,7 @@ def fit_heads(data: LabelledTexts, teacher: Teacher, *, dim: int | None, preset:
         seed: of what is held out.
     """
     pieces, added = _vocabulary(data.texts, teacher, PRESETS[preset].pieces)
-    vocabulary = pieces + added
+    vocabulary = [*pieces, *added] if added else pieces
     labels = sum(len(head.labels) for head in data.heads)
     columns = min(labels, _MOST_LABEL_COLUMNS)
     dim = dim or -(-(_LEAST_SENSE + columns) // 64) * 64
@@ -122,6 +123,8 @@ def _vocabulary(texts: list[str], teacher: Teacher, most: int) -> tuple[list[str
     if known is None:
         return frequent_pieces(texts, max_size=most), []
     pieces = prune_vocabulary(known, texts, max_size=most)
+    if isinstance(pieces, UnigramPieces):
+        return pieces, []
     have = set(pieces)
     count = Counter(word for text in texts for word in set(split_words(text)))
     words = [word for word in sorted(count) if count[word] >= _WORD_TEXTS and word not in have]
@@ -135,7 +138,7 @@ def _base(teacher: Teacher, pieces: list[str], added: list[str], width: int) -> 
     """
     names = teacher.vocabulary()
     if names is None:
-        known = teacher.encode([piece.removeprefix(PREFIX) for piece in pieces])
+        known = teacher.encode([bare(piece) for piece in pieces])
     else:
         row = {piece: index for index, piece in enumerate(names)}
         known = teacher.piece_embeddings()[[row[piece] for piece in pieces]]

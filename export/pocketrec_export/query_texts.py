@@ -14,7 +14,8 @@ SHARES = (("title", 0.15), ("span", 0.3), ("combination", 0.3), ("slip", 0.1), (
 """Kinds of texts and their shares."""
 
 _YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
-_CLAUSE = re.compile(r"(?<=[.!?;:])\s+|\s*,\s+|\s+\|\s+")
+_CLAUSE = re.compile(r"(?<=[.!?;:])\s+|\s*,\s+|\s+\|\s+|(?<=[。！？；：，、])")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0eff]")  # kana, Han, Thai, Lao
 _LONGEST_CLAUSE = 8
 
 
@@ -57,17 +58,22 @@ def _title(rng: random.Random, titles: Sequence[str]) -> str:
 
 
 def _span(rng: random.Random, text: str, shortest: int, longest: int) -> str:
-    words = text.split()
+    words, between = _units(text)
     length = min(len(words), round(shortest * (longest / shortest) ** rng.random()))
     start = rng.randint(0, len(words) - length)
-    return " ".join(words[start : start + length])
+    return between.join(words[start : start + length])
+
+
+def _units(text: str) -> tuple[list[str], str]:
+    """What a text is made of, and what stands between: words, or characters where words have no spaces."""
+    return (list("".join(text.split())), "") if _UNSPACED.search(text) else (text.split(), " ")
 
 
 def _combination(rng: random.Random, text: str) -> str:
     """One to three clauses of an item, or single words of it, in any order: "comedy Robin Williams"."""
     if rng.random() < 0.3:
-        words = text.split()
-        return " ".join(rng.sample(words, min(len(words), rng.randint(1, 5))))
+        words, between = _units(text)
+        return between.join(rng.sample(words, min(len(words), rng.randint(1, 5))))
     parts = clauses(text)
     chosen = rng.sample(parts, min(len(parts), rng.randint(1, 3)))
     return " ".join(_span(rng, clause, _LONGEST_CLAUSE, _LONGEST_CLAUSE) for clause in chosen)

@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 from pocketrec.errors import DataError, UsageError
 from scipy import sparse
 
+from pocketrec_export.batched_teacher import Progress
 from pocketrec_export.query_texts import query_texts
-from pocketrec_export.teacher import Progress, Teacher
+from pocketrec_export.teacher import Teacher
 from pocketrec_export.text_space import fit_projection, project, unit_rows
 from pocketrec_export.tokenizer_tables import hf_tokenizer
-from pocketrec_export.vocabulary import PREFIX, frequent_pieces, prune_vocabulary, tokenize_all
+from pocketrec_export.vocabulary import bare, frequent_pieces, prune_vocabulary, tokenize_all
 
 MAX_TOKENS = 256
 """Word pieces of a query that count, here and on the device."""
@@ -131,7 +132,7 @@ def distill(
     vocabulary = _vocabulary(teacher, [*items, *titles], pieces or plan.pieces)
     everyday = [piece for piece in vocabulary if piece.isalpha() and len(piece) > 2]
     queries = query_texts(items, titles=titles, words=everyday, count=plan.lessons, seed=seed)
-    alone = [piece.removeprefix(PREFIX) for piece in vocabulary]
+    alone = [bare(piece) for piece in vocabulary]
     vectors = teacher.encode([*queries, *alone], encode_progress)
     piece_vectors = vectors[len(queries) :]
 

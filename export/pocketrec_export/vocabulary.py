@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from pocketrec.unigram import MARK
 from pocketrec.wordpiece import MAX_CHARACTERS, MAX_WORD
 from tokenizers import Tokenizer
 
 from pocketrec_export.tokenizer_tables import UNKNOWN, hf_tokenizer, split_words
+from pocketrec_export.unigram_tables import UnigramPieces, prune_unigram
 
 PREFIX = "##"
 """Marks a piece that continues a word."""
@@ -33,6 +35,8 @@ def prune_vocabulary(pieces: Sequence[str], texts: Sequence[str], *, max_size: i
         texts: all catalogue texts.
         max_size: pieces in all; exceeded only by those kept in any case.
     """
+    if isinstance(pieces, UnigramPieces):
+        return prune_unigram(pieces, texts, max_size=max_size)
     known = set(pieces)
     special = {piece for piece in pieces if len(piece) > 2 and piece[0] == "[" and piece[-1] == "]"}
     ordinary = [piece for piece in pieces if piece not in special]
@@ -68,6 +72,11 @@ def frequent_pieces(texts: Sequence[str], *, max_size: int) -> list[str]:
     singles = characters + [PREFIX + character for character in characters]
     ranked = sorted(covered, key=lambda piece: (-covered[piece], piece))
     return [UNKNOWN, *singles, *ranked[: max(0, max_size - 1 - len(singles))]]
+
+
+def bare(piece: str) -> str:
+    """The piece as a text of its own, without what marks its place in a word."""
+    return piece.removeprefix(PREFIX).removeprefix(MARK)
 
 
 def tokenize_all(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:

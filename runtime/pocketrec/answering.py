@@ -25,8 +25,9 @@ from pocketrec.profile import Profile
 from pocketrec.ranking import Query, Ranker, Task, check_k
 from pocketrec.results import Results
 from pocketrec.stand_ins import Interests, stand_in
+from pocketrec.tokenizer import tokenizer_of
 from pocketrec.view import View
-from pocketrec.wordpiece import MAX_CHARACTERS, WordPiece
+from pocketrec.wordpiece import MAX_CHARACTERS
 
 Clock = Callable[[], float]
 MAX_PHRASES, MAX_PHRASE = 32, 1_000
@@ -43,7 +44,7 @@ class Answerer:
         self._catalogue = catalogue
         self._clock = clock
         manifest = package.manifest
-        self._tokenizer = WordPiece(package.array, unknown=manifest.encoder.unknown) if manifest.encoder else None
+        self._tokenizer = tokenizer_of(package)
         self._lexicon = Lexicon(package) if manifest.signals.lexical else None
         self.ranker = Ranker(package, engine, catalogue, self._tokenizer, self._lexicon)
         self._placer = None

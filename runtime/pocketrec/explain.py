@@ -16,7 +16,7 @@ from pocketrec.overlay_ranking import added_parts
 from pocketrec.package import Package
 from pocketrec.reasons import Parts
 from pocketrec.results import Reason
-from pocketrec.wordpiece import WordPiece
+from pocketrec.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from pocketrec.ranking import Call, Query
@@ -28,7 +28,7 @@ _ENTRIES = ("index", "value")
 class Explainer:
     """Works out reasons from a package's tables."""
 
-    def __init__(self, package: Package, tokenizer: WordPiece | None) -> None:
+    def __init__(self, package: Package, tokenizer: Tokenizer | None) -> None:
         self._package = package
         self._tokenizer = tokenizer
         self._signals = package.manifest.signals.names

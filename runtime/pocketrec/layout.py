@@ -144,6 +144,10 @@ def _tokens(manifest: Manifest) -> Group:
     table = _dense("tokens", "T", "D")
     if manifest.encoder is not None and manifest.encoder.bits == 4:
         table["tokens/value"] = Rule(("uint8",), ("T", "D/2"), ("halves", ""))
+    if manifest.encoder is not None and manifest.encoder.tokenizer == "unigram":
+        table["tokenizer/score"] = Rule(("float32",), ("T",), ("prior", ""))
+        table["tokenizer/normal.code"] = Rule(("uint32",), ("normal rows",))  # what they say is checked by `unigram`
+        table["tokenizer/normal.text"] = Rule(("uint32",), ("normal rows",))
     return Group(lambda m: m.encoder is not None, table | _strings("tokenizer/vocab", "T", lookup=True))
 
 

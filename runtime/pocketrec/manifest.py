@@ -61,6 +61,7 @@ ITEM_SIZE = {"uint8": 1, "int8": 1, "uint16": 2, "uint32": 4, "float32": 4, "int
 """Bytes of one number, for each dtype an array may have."""
 ATTRIBUTE_KINDS = ("category", "number", "boolean", "date")
 MAX_ATTRIBUTES = 256
+TOKENIZERS = ("wordpiece", "unigram")
 PUBLISHED, EXPIRES = "published", "expires"
 """Attributes of kind date that decide whether an item may be shown."""
 
@@ -427,17 +428,22 @@ def _blend(o: JsonObject, signals: Signals) -> Mapping[str, BlendTerm]:
 def _encoder(o: JsonObject) -> Encoder:
     return Encoder(
         kind=o.choice("kind", ("static",)),
-        tokenizer=o.choice("tokenizer", ("wordpiece",)),
+        tokenizer=o.choice("tokenizer", TOKENIZERS),
         dim=o.dim("dim"),
         bits=_bits(o),
         max_tokens=o.integer("max_tokens", 1, 65536),
-        lowercase=_true(o, "lowercase"),
+        lowercase=_lowercase(o),
         unknown=o.text("unknown"),
         normalize=_true(o, "normalize"),
         teacher=o.text("teacher"),
         teacher_sha256=o.text("teacher_sha256"),
         fingerprint=o.sha256("fingerprint"),
     )
+
+
+def _lowercase(o: JsonObject) -> bool:
+    """WordPiece here always folds case; a unigram model says what its frozen table does."""
+    return o.boolean("lowercase") if o.text("tokenizer") == "unigram" else _true(o, "lowercase")
 
 
 def _bits(o: JsonObject) -> int:

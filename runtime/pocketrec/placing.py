@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pocketrec.engine import Engine
     from pocketrec.likeness import WordLikeness
     from pocketrec.package import Package
-    from pocketrec.wordpiece import WordPiece
+    from pocketrec.tokenizer import Tokenizer
 
 F32 = NDArray[np.float32]
 
@@ -85,7 +85,7 @@ class Near:
 class Placer:
     """Places texts among the items of one package. Safe to share between threads."""
 
-    def __init__(self, package: Package, engine: Engine, tokenizer: WordPiece, words: WordLikeness | None) -> None:
+    def __init__(self, package: Package, engine: Engine, tokenizer: Tokenizer, words: WordLikeness | None) -> None:
         self._package, self._engine, self._tokenizer, self._words = package, engine, tokenizer, words
         manifest = package.manifest
         self.info = manifest.cold or ColdInfo(min(manifest.catalogue.items, MAX_ANCHORS))

@@ -30,8 +30,8 @@ from pocketrec.rerank import (
     unit,
 )
 from pocketrec.results import Reason, Recommendation, Results
+from pocketrec.tokenizer import Tokenizer
 from pocketrec.view import View
-from pocketrec.wordpiece import WordPiece
 
 SMALLEST_HISTORY = 1e-30
 """Histories that weigh less are taken to weigh this, so that no power of their weight overflows."""
@@ -120,7 +120,7 @@ class Ranker:
         package: Package,
         engine: Engine,
         catalogue: Catalogue,
-        tokenizer: WordPiece | None,
+        tokenizer: Tokenizer | None,
         lexicon: Lexicon | None = None,
     ) -> None:
         self._package = package
