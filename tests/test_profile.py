@@ -326,6 +326,40 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(path):
         assert len(profile) == 1
 
 
+ANOTHER_RUNTIME = """
+import fcntl, sys
+with open(sys.argv[1], "a+b") as file:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as a Java virtual machine does
+    except OSError:
+        print("busy", flush=True)
+    else:
+        print("held", flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="one lock serves all there")
+def test_writers_of_other_languages_keep_each_other_out(path):
+    command = [sys.executable, "-c", ANOTHER_RUNTIME, str(path.with_name("me.profile.lock"))]
+
+    def other():
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    with Profile.open(path):
+        with pytest.raises(BusyError):
+            Profile.open(path)  # the refusal lets nothing go
+        with other() as process:
+            assert process.communicate()[0] == "busy\n"
+    with other() as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(BusyError, match="another writer is open"):
+            Profile.open(path)
+        process.communicate()
+    with Profile.open(path) as profile:
+        profile.add("a")
+
+
 def test_a_killed_writer_leaves_its_events_and_no_lock(path):
     code = (
         "import os, sys, pocketrec\n"
