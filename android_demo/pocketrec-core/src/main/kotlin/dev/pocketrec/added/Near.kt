@@ -1,5 +1,7 @@
 package dev.pocketrec.added
 
+import dev.pocketrec.engine.Best
+
 /**
  * The anchors that one text is most like.
  *
@@ -10,7 +12,7 @@ internal class Near(val index: IntArray, val weight: FloatArray) {
     companion object {
         /** Those of the [alike]nesses to all anchors that are largest, with weights alike^power. */
         fun of(alike: FloatArray, count: Int, power: Double): Near {
-            val index = alike.indices.sortedWith(compareByDescending<Int> { alike[it] }.thenBy { it }).take(count).toIntArray()
+            val index = Best.of(alike, BooleanArray(alike.size) { true }, count)
             val weight = FloatArray(index.size) { Math.pow(maxOf(alike[index[it]], 0f).toDouble(), power).toFloat() }
             val total = weight.sumOf { it.toDouble() }.toFloat()
             if (total > 0) for (at in weight.indices) weight[at] /= total else weight.fill(0f)

@@ -1,5 +1,6 @@
 package dev.pocketrec.added
 
+import dev.pocketrec.engine.Best
 import dev.pocketrec.engine.RankerOutput
 import dev.pocketrec.file.PackageFile
 import dev.pocketrec.rank.Call
@@ -15,18 +16,24 @@ internal object OverlayRanking {
     /** The n best of the package's [own], which are ranked, and of the eligible added ones; ties by index. */
     fun merged(file: PackageFile, overlay: Overlay, call: Call, own: RankerOutput, n: Int): RankerOutput {
         val first = file.manifest.catalogue.items
-        val rows = (0 until overlay.size).filter { call.mask[first + it] }
         val names = file.manifest.signals.names
         val added = signals(file, overlay, call).let { parts -> names.map { name -> parts[name] ?: FloatArray(overlay.size) } }
-        val scores = FloatArray(rows.size) { at -> added.fold(0f) { sum, part -> sum + part[rows[at]] } }
-        val all = own.index.size + rows.size
-        fun score(at: Int) = if (at < own.index.size) own.score[at] else scores[at - own.index.size]
-        val order = (0 until all).sortedWith(compareByDescending<Int> { score(it) }).take(n) // stable
-        fun <T> each(mine: (Int) -> T, theirs: (Int) -> T) = order.map { if (it < own.index.size) mine(it) else theirs(rows[it - own.index.size]) }
+        val scores = FloatArray(overlay.size) { row -> added.fold(0f) { sum, part -> sum + part[row] } }
+        val best = Best.of(scores, call.mask.copyOfRange(first, first + overlay.size), minOf(n, overlay.size))
+        // Both lists are sorted, and of equal scores the package's own come first; -1 - row stands for an added one.
+        val places = IntArray(minOf(n, own.index.size + best.size))
+        var mine = 0
+        var theirs = 0
+        for (at in places.indices) {
+            val takesOwn = mine < own.index.size && (theirs == best.size || own.score[mine] >= scores[best[theirs]])
+            places[at] = if (takesOwn) mine++ else -1 - best[theirs++]
+        }
         return RankerOutput(
-            each({ own.index[it] }, { first + it }).toIntArray(),
-            order.map(::score).toFloatArray(),
-            Array(names.size) { s -> each({ own.signals[s][it] }, { added[s][it] }).toFloatArray() },
+            IntArray(places.size) { places[it].let { at -> if (at >= 0) own.index[at] else first - 1 - at } },
+            FloatArray(places.size) { places[it].let { at -> if (at >= 0) own.score[at] else scores[-1 - at] } },
+            Array(names.size) { s ->
+                FloatArray(places.size) { places[it].let { at -> if (at >= 0) own.signals[s][at] else added[s][-1 - at] } }
+            },
         )
     }
 
@@ -44,24 +51,20 @@ internal object OverlayRanking {
                 val table = file.dense("text")
                 val rows = table.rows(history.index)
                 val sum = FloatArray(table.dim) { d -> history.weight.indices.sumOf { history.weight[it].toDouble() * rows[it * table.dim + d] }.toFloat() }
-                scaled("content", products(overlay.placed.map { it.vector }, sum))
+                scaled("content", Products.of(overlay.placed.map { it.vector }, sum))
             }
             if ("neighbours" in weight) scaled("neighbours", overlay.neighbours(history))
             val settings = file.manifest.signals.factors
             if (settings != null && "factors" in weight) {
                 val user = userFactors(file.dense("factors").rows(history.index), settings.dim, history.weight, settings.alpha)
-                scaled("factors", products(overlay.placed.map { it.factors }, user))
+                scaled("factors", Products.of(overlay.placed.map { it.factors }, user))
             }
         }
-        if (call.vector.isNotEmpty() && "semantic" in weight) scaled("semantic", products(overlay.placed.map { it.vector }, call.vector))
+        if (call.vector.isNotEmpty() && "semantic" in weight) scaled("semantic", Products.of(overlay.placed.map { it.vector }, call.vector))
         val matches = call.task.query?.matches
         val words = overlay.words
         if (matches != null && words != null && "lexical" in weight) scaled("lexical", words.scores(matches, call.lexicalPower(file)))
         return found
-    }
-
-    private fun products(rows: List<FloatArray>, vector: FloatArray) = FloatArray(rows.size) { row ->
-        rows[row].indices.sumOf { rows[row][it].toDouble() * vector[it] }.toFloat()
     }
 
     /** The user's factors, solved exactly where engines take steps towards it: (I + V^T (K - I) V) u = V^T k. */

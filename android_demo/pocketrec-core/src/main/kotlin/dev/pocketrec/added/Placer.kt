@@ -47,11 +47,7 @@ internal class Placer(
     fun near(vector: FloatArray, text: String): Near {
         val said = centered(vector, centers, 0)
         val alike = words?.of(text, info.anchors) ?: FloatArray(info.anchors)
-        for (anchor in alike.indices) {
-            var dot = 0.0
-            for (d in 0 until dim) dot += said[d].toDouble() * anchors[anchor * dim + d]
-            alike[anchor] = dot.toFloat() + alike[anchor]
-        }
+        for (anchor in alike.indices) alike[anchor] += Products.of(said, 0, anchors, anchor * dim, dim).toFloat()
         return Near.of(alike, minOf(info.near, info.anchors), info.power)
     }
 

@@ -70,7 +70,7 @@ internal class Call(
     val eligible: Int = mask.count { it }
 
     /** How many of them are the package's own. */
-    val eligibleOwn: Int = (0 until task.view.own).count { mask[it] }
+    val eligibleOwn: Int get() = (0 until task.view.own).count { mask[it] }
 
     /** The power of the words in this call's blend. */
     fun lexicalPower(file: PackageFile): Double = file.manifest.blend.getValue(task.mode)["lexical"]?.power ?: 0.0
