@@ -34,11 +34,12 @@ from pocketrec_export.catalogue_arrays import catalogue_arrays
 from pocketrec_export.cold_device import Placement
 from pocketrec_export.full_model import MAX_HISTORY, MAX_WEIGHT, FullModel
 from pocketrec_export.lexical import lexical_arrays, lexical_budget, lexical_settings
-from pocketrec_export.quantize import quantize_halves, quantize_rows, sparse_blocks
+from pocketrec_export.quantize import quantize_rows, sparse_blocks
 from pocketrec_export.read import Items
 from pocketrec_export.student import MAX_TOKENS, Student
 from pocketrec_export.targets import graph_entries
 from pocketrec_export.teacher import Teacher
+from pocketrec_export.tiers import CODES
 from pocketrec_export.tokenizer_tables import tokenizer_arrays, tokenizer_facts
 from pocketrec_export.writer import package_size, write_package
 
@@ -61,10 +62,6 @@ recommendation, on the scale where a blend of all signals has a spread of about 
 
 SIMILAR_ATTRIBUTES = 1.0
 """The same for the attributes, where recommendations use them: they tell the kind of an item, the text which one."""
-
-TOKEN_CODES = {8: quantize_rows, 4: quantize_halves}
-TOKEN_BITS = 4
-"""Bits of a code of the table of tokens."""
 
 GOLDEN_SEED = 7
 
@@ -141,12 +138,12 @@ def assemble(
             signals[prior] = {}
     encoder: dict[str, Any] | None = None
     if student is not None and teacher is not None:
-        arrays["tokens/value"], arrays["tokens/scale"] = TOKEN_CODES[TOKEN_BITS](student.tokens)
+        arrays["tokens/value"], arrays["tokens/scale"] = CODES[student.bits](student.tokens)
         arrays |= tokenizer_arrays(student.vocabulary)
         encoder = {
             "kind": "static",
             "dim": student.tokens.shape[1],
-            "bits": TOKEN_BITS,
+            "bits": student.bits,
             "max_tokens": MAX_TOKENS,
             **tokenizer_facts(student.vocabulary),
             "normalize": True,

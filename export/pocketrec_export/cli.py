@@ -79,7 +79,13 @@ def _add_build(commands: Any) -> argparse.ArgumentParser:
     out.add_argument(
         "--max-size",
         metavar="SIZE",
-        help="6MB, 800kB: the weakest neighbours are left out first (the report says which)",
+        help="6MB, 800kB: the weakest neighbours give first, then word pieces; the report says what did",
+    )
+    out.add_argument(
+        "--max-loss",
+        default="1%",
+        metavar="SHARE",
+        help="of the search's NDCG that storing the query encoder in fewer bits may cost (default 1%%)",
     )
     out.add_argument(
         "--targets",
@@ -127,6 +133,7 @@ def _build(args: argparse.Namespace) -> int:
         seed=args.seed,
         threads=args.threads,
         max_size=args.max_size,
+        max_loss=args.max_loss,
         targets=names(args.targets) or [],
         save_full=args.save_full,
         report=args.report,

@@ -13,15 +13,28 @@ from pocketrec_export.unigram_tables import UnigramPieces, fields, from_fields
 
 def student_arrays(student: Student) -> dict[str, NDArray[Any]]:
     """A student as arrays."""
-    about = {"vocabulary": _plain(student.vocabulary), "losses": student.losses, "fidelity": dict(student.fidelity)}
-    return {"tokens": student.tokens, "projection": student.projection, "about": text_array(about)}
+    about = {
+        "vocabulary": _plain(student.vocabulary),
+        "losses": student.losses,
+        "fidelity": dict(student.fidelity),
+        "queries": student.queries,
+    }
+    tables = {"tokens": student.tokens, "projection": student.projection, "answers": student.answers}
+    return {**tables, "about": text_array(about)}
 
 
 def student_of(arrays: dict[str, NDArray[Any]]) -> Student:
     """The student that `student_arrays` was given, to the last bit."""
     about = from_text_array(arrays["about"])
-    losses = tuple(about["losses"])
-    return Student(arrays["tokens"], _vocabulary(about["vocabulary"]), arrays["projection"], losses, about["fidelity"])
+    return Student(
+        tokens=arrays["tokens"],
+        vocabulary=_vocabulary(about["vocabulary"]),
+        projection=arrays["projection"],
+        losses=tuple(about["losses"]),
+        fidelity=about["fidelity"],
+        queries=tuple(about["queries"]),
+        answers=arrays["answers"],
+    )
 
 
 def _plain(vocabulary: list[str]) -> Any:

@@ -18,7 +18,7 @@ from pocketrec_export.ablation import ablation, as_report
 from pocketrec_export.assemble import Parts, assemble, finish, opened
 from pocketrec_export.atomic import whole_folder
 from pocketrec_export.attribute_vectors import attribute_vectors
-from pocketrec_export.budget import check_size, fit, parse_size
+from pocketrec_export.budget import check_size, fit, parse_share, parse_size
 from pocketrec_export.cold import ColdSettings
 from pocketrec_export.cold_device import Placement
 from pocketrec_export.cold_stage import Estimated, estimate_cold
@@ -49,9 +49,11 @@ from pocketrec_export.rules import Rules
 from pocketrec_export.split import make_split
 from pocketrec_export.split_files import read_split
 from pocketrec_export.strength import Weighting
+from pocketrec_export.student import Student
 from pocketrec_export.targets import check_formats
 from pocketrec_export.texts import Texts, encode_texts
 from pocketrec_export.threads import available_threads, fixed_threads
+from pocketrec_export.tiers import MAX_LOSS, measure
 from pocketrec_export.tracking import FOLDER as RUNS
 from pocketrec_export.tracking import check_tracker
 from pocketrec_export.tracking import track as mirror
@@ -90,6 +92,7 @@ def build(
     text_dim: int = 128,
     vocabulary: int | None = None,
     max_size: str | int | None = None,
+    max_loss: str | float = MAX_LOSS,
     targets: Sequence[str] = ("onnx",),
     save_full: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
@@ -134,7 +137,9 @@ def build(
         threads: of the numeric libraries; None is what the process may use (see `available_threads`).
         text_dim: width of the package's text vectors, a multiple of 64.
         vocabulary: the most word pieces the student knows; None is the preset's.
-        max_size: of the package, in bytes or as ``"6MB"``; the report says what gave, see `budget`.
+        max_size: of the package, in bytes or as ``"6MB"``; the report says what gave, see `budget.RUNGS`.
+        max_loss: of the search's NDCG@10 on held-out queries that storing the query encoder in fewer bits may cost, as
+            ``"1%"`` or 0.01: of its `tiers` the smallest within ships.
         targets: formats of graphs, ``"onnx"`` and ``"tflite"``.
         save_full: a folder to keep the full float32 model in.
         report: a folder to write the report to: ``index.html``, one page that needs nothing else, and ``report.json``.
@@ -157,8 +162,8 @@ def build(
     full_folder = None if save_full is None else Path(save_full).resolve()
     page = None if report is None else Path(report).resolve()
     check_tracker(track)
-    max_bytes = parse_size(max_size)
-    gave = ""
+    max_bytes, allowed = parse_size(max_size), parse_share(max_loss)
+    gave, shipped = "", None
     check_formats(targets)
     check_targets(path, overwrite, save_full=full_folder, report=page)
     if cache is not None and Path(cache).exists() and not Path(cache).is_dir():
@@ -176,7 +181,9 @@ def build(
             table = with_review_words(table, review_words(events, min_users=min_users, users=dataset.users))
         said = tuple(line for line in (events and interactions_line(events), dataset and split_line(dataset)) if line)
         tail = () if dataset is None else long_tail(dataset.train)
-        texts = None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache)
+        texts = (
+            None if table is None else encode_texts(run, table, teacher, text_dim, vocabulary, cache, max_loss=allowed)
+        )
         if events is not None and dataset is not None:
             budget = PRESETS[preset] if trials is None else replace(PRESETS[preset], trials=trials)
             learning = _learning(run, events, dataset, table, texts)
@@ -196,26 +203,30 @@ def build(
             return (table or Items("", [], [], [], [])).select(fitted.items)
 
         def parts() -> Parts:
-            nonlocal gave
+            nonlocal gave, shipped
             about = _about(events, dataset if split is not None else None, data_license, attribution, seed)
             title = name or path.name.removesuffix(".pocketrec")
             of = None if texts is None else texts.teacher
-            student = None if texts is None else texts.student
             items = known()
             tables = None if rated is None else rated.tables(fitted.items)
-            whole = assemble(
-                fitted.stored,
-                items=items,
-                student=student,
-                teacher=of,
-                name=title,
-                about=about,
-                ratings=tables,
-                placement=fitted.placement,
-                targets=targets,
-            )
-            within, gave = fit(whole, max_bytes=max_bytes)
-            return within
+
+            def make(student: Student | None) -> Parts:
+                return assemble(
+                    fitted.stored,
+                    items=items,
+                    student=student,
+                    teacher=of,
+                    name=title,
+                    about=about,
+                    ratings=tables,
+                    placement=fitted.placement,
+                    targets=targets,
+                )
+
+            whole = None if texts is None else texts.student
+            within = fit(make, whole, max_bytes=max_bytes, texts=[] if table is None else table.encoder_text())
+            gave, shipped = within.gave, within.student
+            return within.parts
 
         comparison = measured_on = None
         if events is not None and dataset is not None and len(dataset.test):
@@ -234,9 +245,9 @@ def build(
                 tuned = refit(_learning(run, events, dataset, table, texts), fitted.tuned)
                 cold = estimate_cold(run, tuned.stored, dataset, texts, table, fitted.cold)
                 fitted = _boosted(_Fitted(dataset.items, tuned.full, tuned.stored, tuned).with_cold(cold), table)
-        fidelity = None if texts is None else texts.student.fidelity
         with run.stage("weighing words and meaning on queries from the catalogue"):
             searchable = fused(parts(), known(), seed=seed)
+        fidelity = None if texts is None or shipped is None else measure(shipped, texts.vectors)
         with run.stage("writing the package"):
             final = finish(searchable, metrics=_metrics(comparison, measured_on, rated, fidelity))
             check_size(final, max_bytes=max_bytes)
@@ -254,6 +265,8 @@ def build(
         facts=facts,
         notes=tuple(notes),
         gave=gave,
+        tiers=() if texts is None else tuple(tier.as_dict() for tier in texts.tiers),
+        bits=None if shipped is None else shipped.bits,
         settings=fitted.settings,
         trials=fitted.trials,
         comparison=comparison,

@@ -85,6 +85,18 @@ def loss_curves(
     return curves
 
 
+def tier_lines(tiers: Sequence[Mapping[str, Any]], shipped: int | None) -> list[str]:
+    """The ways to store the table of tokens with what each loses; an arrow at the one that ships. Empty without any."""
+    lines = [f"   {'table of tokens':<18}{'MB':>7}{'overlap@10':>12}{'NDCG@10':>10}{'lost':>9}"] if tiers else []
+    for tier in tiers:
+        mark = "->" if tier["bits"] == shipped else "  "
+        lines.append(
+            f"{mark} {tier['name']:<18}{tier['size_bytes'] / 1e6:7.2f}{tier['overlap_at_10']:12.4f}"
+            f"{tier['ndcg_at_10']:10.4f}{100 * tier['loss']:8.2f}%"
+        )
+    return lines
+
+
 @dataclass(frozen=True)
 class BuildReport:
     """What a build read, chose, measured and wrote.
@@ -104,6 +116,8 @@ class BuildReport:
         teacher_bytes: of these the teacher's, 0 without texts.
         threads: of the numeric libraries; another number may give other bytes.
         gave: what was left out to stay within the size asked for, a sentence; empty where nothing was.
+        tiers: what each way to store the table of tokens costs (`tiers.Tier`), empty without texts.
+        bits: of a number in the table that was written, None without texts.
         reused: what came from the cache instead of being computed, a line each.
         seconds: of each stage; printed only, never written into the package.
         data: what was read and how it was split, a sentence each.
@@ -127,6 +141,8 @@ class BuildReport:
     teacher_bytes: int
     threads: int
     gave: str = ""
+    tiers: tuple[Mapping[str, Any], ...] = ()
+    bits: int | None = None
     reused: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     data: tuple[str, ...] = ()
@@ -146,6 +162,8 @@ class BuildReport:
             "facts": dict(self.facts),
             "notes": list(self.notes),
             "gave": self.gave,
+            "tiers": list(self.tiers),
+            "bits": self.bits,
             "settings": dict(self.settings),
             "trials": list(self.trials),
             "comparison": self.comparison,
@@ -182,7 +200,8 @@ class BuildReport:
             ]
         if self.student is not None:
             figures = ", ".join(f"{name} {value:.4f}" for name, value in self.student.items())
-            lines += [f"queries by the student against queries by the teacher: {figures}", ""]
+            lines += [f"queries by the student against queries by the teacher: {figures}"]
+            lines += [*tier_lines(self.tiers, self.bits), ""]
         size = self.facts["bytes"]
         teacher = f" (teacher {self.teacher_bytes / 1e6:,.1f} MB included)" if self.teacher_bytes else ""
         lines.append(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,9 @@ class Student:
         fidelity: on held-out queries, student and projected items against teacher and its own items:
             ``overlap_at_10``, the shared part of the ten nearest items; ``ndcg_at_10`` of the student's order
             with the teacher's cosine as gain.
+        queries: those held-out queries.
+        answers: float32[Q, E], the teacher's vectors of them.
+        bits: in which a package stores a number of ``tokens``, see `tiers`.
     """
 
     tokens: NDArray[np.float32]
@@ -82,9 +85,12 @@ class Student:
     projection: NDArray[np.float32]
     losses: tuple[float, ...]
     fidelity: Mapping[str, float]
+    queries: tuple[str, ...] = ()
+    answers: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    bits: int = 4
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors float32[N, D], as the device computes them but for rounding."""
+        """Unit vectors float32[N, D], as the device computes them but for the rounding of the table."""
         return encode(self.tokens, self.vocabulary, texts)
 
 
@@ -151,7 +157,7 @@ def distill(
         tokens, losses = _fine_tune(start, bags, lessons, catalogue, plan.epochs, seed, epoch_progress)
     answers = encode(tokens, vocabulary, queries[:held_out])
     alike = fidelity(answers, catalogue, teacher=vectors[:held_out], teacher_catalogue=item_vectors)
-    return Student(tokens, vocabulary, projection, losses, alike)
+    return Student(tokens, vocabulary, projection, losses, alike, tuple(queries[:held_out]), vectors[:held_out])
 
 
 def encode(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pocketrec_export.stage_cache import key_of
 from pocketrec_export.student import Student, distill
 from pocketrec_export.teacher import Teacher, load_teacher
 from pocketrec_export.text_space import project
+from pocketrec_export.tiers import MAX_LOSS, Tier, choose_bits, loss_table, measure
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Texts:
         vectors: float32 [N, E] by the teacher.
         teacher: who encoded them.
         student: the query encoder; its projection leads into the package's text space.
+        tiers: what storing its table of tokens in fewer bits costs, see `tiers`.
     """
 
     ids: list[str]
     vectors: NDArray[np.float32]
     teacher: Teacher
     student: Student
+    tiers: tuple[Tier, ...] = ()
 
     def rows(self, ids: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Teacher vectors float32 [I, E] and package vectors float32 [I, D]; zeros for items without text."""
@@ -54,8 +57,10 @@ def encode_texts(
     text_dim: int,
     vocabulary: int | None,
     cache: str | os.PathLike[str] | None,
+    *,
+    max_loss: float = MAX_LOSS,
 ) -> Texts:
-    """The second stage of a build: load the teacher, encode all items, distill the student."""
+    """The second stage of a build: load the teacher, encode all items, distill the student, choose its bits."""
     with run.stage("loading the teacher"):
         teacher = load_teacher(spec, cache=None if cache is None else Path(cache), say=run.progress.say)
     texts = table.encoder_text()
@@ -86,7 +91,9 @@ def encode_texts(
             run.cache.save("student", key, student_arrays(student))
     if teacher.reused:
         run.cache.reuse(f"the teacher's vectors of {teacher.reused:,} texts")
-    return Texts(table.ids, vectors, teacher, student)
+    tiers = loss_table(student, vectors)
+    student = replace(student, bits=choose_bits(tiers, max_loss))
+    return Texts(table.ids, vectors, teacher, replace(student, fidelity=measure(student, vectors)), tiers)
 
 
 def _to_ticks(tick: Tick) -> Callable[[int, int], None]:
