@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit gate gate-figures sample recipes android-tools clean
+.PHONY: demo test lint types unit gate gate-figures sample recipes android android-tools clean
 
 demo: $(READY)
 	$(BIN)/python -m pocketrec_export.demo
@@ -40,7 +40,10 @@ recipes: $(READY)
 	$(BIN)/python tests/make_recipes.py
 	$(BIN)/python tests/make_notebook.py
 
-# The tools of the Android build, by checksum, into build/android-tools; without an Android SDK.
+# The Android library and app, tested on the JVM, packed and signed, without an Android SDK: see android_demo/README.md.
+android: $(READY)
+	cd android_demo && $(abspath $(BIN))/python -m sdkless
+
 android-tools: $(READY)
 	cd android_demo && $(abspath $(BIN))/python -m sdkless fetch
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pocketrec.recommender import Recommender
 from sdkless import compile, desktop, modules
@@ -24,9 +25,7 @@ def need_tools(*programs: str) -> None:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         lacking.append("Linux on x86-64")
     if lacking:
-        pytest.skip(
-            f"Android tests need {', '.join(lacking)}; make android-tools fetches tools", allow_module_level=True
-        )
+        pytest.skip(f"the Android tests need {', '.join(lacking)}", allow_module_level=True)
 
 
 def kotlin(main: str, *words: str | Path, program: Sequence[Path] | None = None) -> list[str]:
@@ -35,12 +34,10 @@ def kotlin(main: str, *words: str | Path, program: Sequence[Path] | None = None)
     Args:
         main: its name in dev.pocketrec.ort.
         words: its arguments.
-        program: what it runs on, in place of the modules as compiled.
+        program: where it lies with all that it needs, in place of the modules as compiled.
     """
-    built = program or [modules.ort(), modules.core(), desktop.java_classes()]
-    return compile.program(
-        [modules.ort_tests(), *built], f"dev.pocketrec.ort.{main}", *words, native=desktop.native_libraries()
-    ).splitlines()
+    built = program or [modules.ort_tests(), modules.ort(), modules.core(), desktop.java_classes()]
+    return compile.program(built, f"dev.pocketrec.ort.{main}", *words, native=desktop.native_libraries()).splitlines()
 
 
 def ask(
@@ -80,4 +77,4 @@ def python_answer(recommender: Recommender, verb: str, k: int, argument: str) ->
 
 def _pair(word: str) -> tuple[str, float]:
     item, score = word.split(" ")
-    return item, float(score)
+    return item, float(np.float32(score))  # Java prints as many digits as tell one float from the next

@@ -2,9 +2,11 @@
 
 import re
 import tomllib
+import zipfile
 
+import pytest
 from sdkless.fetch import pins
-from sdkless.places import PROJECT, REPOSITORY, VERSIONS
+from sdkless.places import PROJECT, REPOSITORY, TOOLS, VERSIONS
 
 
 def pinned(name):
@@ -33,6 +35,27 @@ def test_onnx_runtime_is_one_that_the_python_runtime_accepts():
 
 
 def test_versions_stand_in_the_catalog_alone():
-    for file in (PROJECT / "sdkless").glob("*.py"):
-        assert VERSIONS["kotlin"] not in file.read_text(), file
-        assert VERSIONS["onnxruntime"] not in file.read_text(), file
+    for file in [*(PROJECT / "sdkless").glob("*.py"), *PROJECT.rglob("*.gradle.kts")]:
+        for name in ("kotlin", "onnxruntime", "agp", "coroutines", "minSdk", "targetSdk", "versionName"):
+            assert not re.search(rf"(?<![\w.]){re.escape(VERSIONS[name])}(?![\w.])", file.read_text()), (file, name)
+
+
+def test_gradle_takes_them_from_there():
+    app = (PROJECT / "app/build.gradle.kts").read_text()
+    for name in ("minSdk", "targetSdk", "versionCode"):
+        assert f"{name} = libs.versions.{name}.get().toInt()" in app
+    used = set(re.findall(r"libs\.versions\.(\w+)", "".join(f.read_text() for f in PROJECT.rglob("*.gradle.kts"))))
+    assert used <= VERSIONS.keys()
+
+
+def test_gradle_knows_every_module():
+    listed = re.findall(r'":([\w-]+)"', (PROJECT / "settings.gradle.kts").read_text())
+    assert sorted(listed) == sorted(file.parent.name for file in PROJECT.glob("*/build.gradle.kts"))
+
+
+def test_the_coroutines_are_those_that_the_compiler_brings():
+    jar = TOOLS / "kotlin/kotlinx-coroutines-core-jvm.jar"
+    if not jar.exists():
+        pytest.skip("needs the tools that make android-tools fetches")
+    with zipfile.ZipFile(jar) as file:
+        assert file.read("META-INF/kotlinx_coroutines_core.version").decode() == VERSIONS["coroutines"]

@@ -1,0 +1,150 @@
+"""The APKs that the build without an SDK makes: what they declare and hold, how it lies in them, who signed it."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+from android import ask, need_tools, python_answer
+from pocketrec.opening import open_sample
+from sdkless import apk, desktop
+from sdkless.places import SAMPLE, VERSIONS
+from sdkless.zipped import PAGE
+
+need_tools("gcc")
+
+ASSET = f"assets/{SAMPLE.name}"
+REQUESTS = [
+    ("search", 20, "space adventure with robots"),
+    ("search", 10, "pixr animation"),
+    ("recommend", 20, "tt0358082:1.0,tt0343818:2.0,tt1490017:-1.0"),
+    ("similar", 20, "tt0358082"),
+]
+
+
+@pytest.fixture(scope="module", params=apk.FLAVORS)
+def flavor(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def built(flavor: str) -> Path:
+    """The APK, made from the sources as they are."""
+    return apk.build(flavor)
+
+
+def offset(path: Path, info: zipfile.ZipInfo) -> int:
+    """Where the data of an entry begins."""
+    with path.open("rb") as file:
+        file.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<2H", file.read(4))
+    return int(info.header_offset + 30 + name + extra)
+
+
+def test_the_manifest_says_what_it_should(built: Path, flavor: str) -> None:
+    badging = apk.aapt2("dump", "badging", built)
+    assert f"package: name='{apk.APPLICATION}' versionCode='1' versionName='{VERSIONS['versionName']}'" in badging
+    assert f"sdkVersion:'{VERSIONS['minSdk']}'" in badging
+    assert f"targetSdkVersion:'{VERSIONS['targetSdk']}'" in badging
+    assert f"launchable-activity: name='{apk.APPLICATION}.MainActivity'" in badging
+    assert "application-label:'Pocketrec films'" in badging
+    assert "application-label-zh:'Pocketrec 电影'" in badging
+    assert ("native-code: 'arm64-v8a' 'x86_64'" in badging) == (flavor == "full")
+    tree = apk.aapt2("dump", "xmltree", "--file", "AndroidManifest.xml", built)
+    assert re.search(r"extractNativeLibs\(0x\w+\)=false", tree)
+    assert re.search(r"allowBackup\(0x\w+\)=false", tree)
+    assert "debuggable" not in tree
+
+
+def test_there_is_no_permission_so_no_network(built: Path) -> None:
+    assert apk.aapt2("dump", "permissions", built).strip() == f"package: {apk.APPLICATION}"
+    assert "uses-permission" not in apk.aapt2("dump", "xmltree", "--file", "AndroidManifest.xml", built)
+
+
+def test_the_package_lies_in_it_as_it_is(built: Path) -> None:
+    with zipfile.ZipFile(built) as file:
+        info = file.getinfo(ASSET)
+        assert info.compress_type == zipfile.ZIP_STORED
+    start, data = offset(built, info), built.read_bytes()
+    assert start % PAGE == 0
+    assert data[start : start + info.file_size] == SAMPLE.read_bytes()
+
+
+def test_native_libraries_suit_pages_of_16_kb(built: Path, flavor: str) -> None:
+    with zipfile.ZipFile(built) as file, zipfile.ZipFile(desktop.AAR) as aar:
+        found = [info for info in file.infolist() if info.filename.endswith(".so")]
+        for info in found:
+            data = file.read(info)
+            assert info.compress_type == zipfile.ZIP_STORED
+            assert offset(built, info) % PAGE == 0, info.filename
+            assert data == aar.read(info.filename.replace("lib/", "jni/", 1))
+            assert all(align % PAGE == 0 for align in segment_alignments(data)), info.filename
+    names = ("libonnxruntime.so", "libonnxruntime4j_jni.so") if flavor == "full" else ()
+    assert [info.filename for info in found] == [f"lib/{abi}/{name}" for abi in apk.ABIS for name in names]
+
+
+def segment_alignments(library: bytes) -> list[int]:
+    """The alignment of each segment of a 64-bit ELF file that is loaded."""
+    start, size, count = (*struct.unpack_from("<Q", library, 32), *struct.unpack_from("<2H", library, 54))
+    headers = [struct.unpack_from("<2L6Q", library, start + size * at) for at in range(count)]
+    return [header[7] for header in headers if header[0] == 1]
+
+
+def test_the_resource_table_can_be_mapped(built: Path) -> None:
+    with zipfile.ZipFile(built) as file:
+        info = file.getinfo("resources.arsc")
+    assert info.compress_type == zipfile.ZIP_STORED
+    assert offset(built, info) % 4 == 0
+
+
+def test_it_is_signed_by_the_schemes_2_and_3(built: Path, flavor: str) -> None:
+    said = apk.verified(flavor)
+    assert "Verified using v2 scheme (APK Signature Scheme v2): true" in said
+    assert "Verified using v3 scheme (APK Signature Scheme v3): true" in said
+
+
+def test_the_same_sources_give_the_same_bytes(built: Path, flavor: str) -> None:
+    before = built.read_bytes()
+    assert apk.build(flavor).read_bytes() == before
+
+
+def test_sizes_stay_below_their_bars(built: Path, flavor: str) -> None:
+    package = SAMPLE.stat().st_size
+    if flavor == "lite":
+        assert built.stat().st_size <= 3_000_000 + package
+        return
+    with zipfile.ZipFile(built) as file:  # what a store sends to a phone: one ABI, deflated
+        other = [info for info in file.infolist() if "x86_64" not in info.filename and info.filename != ASSET]
+        sent = sum(len(zlib.compress(file.read(info))) for info in other)
+    assert sent <= 20_000_000
+
+
+def test_ranking_straight_out_of_the_apk_equals_python(built: Path, flavor: str) -> None:
+    with zipfile.ZipFile(built) as file:
+        info = file.getinfo(ASSET)
+    answers = ask("raw" if flavor == "lite" else "onnx", built, REQUESTS, offset(built, info), info.file_size)
+    with open_sample(engine="numpy") as films:
+        for request, answer in zip(REQUESTS, answers, strict=True):
+            expected = python_answer(films, *request)
+            if flavor == "lite":
+                assert answer == expected  # to the last bit
+            else:
+                assert [item for item, _ in answer] == [item for item, _ in expected]
+                assert [score for _, score in answer] == pytest.approx([score for _, score in expected], abs=1e-5)
+
+
+def test_the_aar_holds_both_modules_and_the_keep_rules() -> None:
+    core, aar = apk.libraries()
+    with zipfile.ZipFile(aar) as file:
+        assert file.read("libs/pocketrec-core.jar") == core.read_bytes()
+        assert b"-keep class ai.onnxruntime.**" in file.read("proguard.txt")
+        inner = io.BytesIO(file.read("classes.jar"))
+    with zipfile.ZipFile(inner) as classes, zipfile.ZipFile(core) as jar:
+        assert "dev/pocketrec/ort/OrtEngine.class" in classes.namelist()
+        assert "dev/pocketrec/Pocketrec.class" in jar.namelist()
+        assert not [name for name in jar.namelist() if "onnxruntime" in name or name.startswith("android")]
