@@ -51,8 +51,8 @@ def doubled(graph: Graph) -> dict[str, Tensor]:
 
 def test_ours_are_read(tiny: Package, check: Callable[[bytes], Any]) -> None:
     ranker = check(bytes(tiny.blob("graphs/ranker.tflite")))
-    assert list(ranker) == ["rank_0", "rank_1", "rank_2"]
-    assert [ranker[key].inputs["history_index"].shape for key in ranker] == [(32,), (128,), (512,)]
+    assert list(ranker) == [*(f"{family}_{i}" for family in ("recommend", "search") for i in range(3))]
+    assert [ranker[key].inputs["history_index"].shape for key in ranker] == [(32,), (128,), (512,)] * 2
     assert list(check(bytes(tiny.blob("graphs/encoder.tflite")))) == [f"encode_{i}" for i in range(5)]
     assert list(check(model(doubled, twice=True))) == ["rank_0", "rank_1"]
 

@@ -87,14 +87,14 @@ def graph_entries(
         graphs["onnx"] = _named("onnx", encoder) | {"min_onnxruntime": MIN_ONNXRUNTIME}
         entries["graphs/ranker.onnx"] = ranker_graph(signals, arrays=arrays)
         if encoder is not None:
-            graph = encoder_graph(len(arrays["tokens/value"]), encoder["dim"], bits=encoder["bits"])
+            graph = encoder_graph(len(arrays["tokens/value"]), encoder["dim"], bits=encoder.get("bits", 8))
             entries["graphs/encoder.onnx"] = graph
     if "tflite" in targets:
         graphs["tflite"] = _named("tflite", encoder) | MIN_TFLITE
         ranker = ranker_model(signals, arrays=arrays, items=items, history=history)
         entries["graphs/ranker.tflite"] = ranker
         if encoder is not None:
-            model = encoder_model(arrays=arrays, tokens=encoder["max_tokens"], bits=encoder["bits"])
+            model = encoder_model(arrays=arrays, tokens=encoder["max_tokens"], bits=encoder.get("bits", 8))
             entries["graphs/encoder.tflite"] = model
     return graphs, {name: ("graph", data) for name, data in entries.items()}
 

@@ -44,6 +44,9 @@ BLOCK_SHARES = (8, 2, 1)
 ENCODER_SIZES = (16, 32, 64, 128)
 """Tokens of a signature's text, besides the most that the package allows."""
 
+QUERY_SIGNALS = ("semantic", "lexical")
+"""What counts only where there is a query."""
+
 TINY = np.float32(1e-30)
 SMALLEST = np.float32(1e-36)
 STEPS = np.float32(127)
@@ -92,7 +95,8 @@ def ranker_model(
         history: The most items of a history.
 
     Returns:
-        TFLite bytes, with the signatures ``rank_0``, ``rank_1``, ...
+        TFLite bytes, with the signatures ``recommend_0``, ``recommend_1``, ... for calls without a query, which cost
+        less, and ``search_0``, ... for all; or ``rank_0``, ... where that makes no difference.
 
     Raises:
         ValueError: No signal, or one that is not known.
@@ -101,12 +105,20 @@ def ranker_model(
     if not names or len(names) != len(signals):
         raise ValueError(f"expected some of the signals {', '.join(SIGNALS)}, found {sorted(signals)}")
     model, tables = Model(), _Tables(arrays, items)
-    for number, sizes in enumerate(ranker_sizes(signals, arrays=arrays, history=history)):
-        graph = _Graph(model.graph(f"rank_{number}"), tables, sizes)
-        weights = graph.split(graph.input("weights", [1, len(names)]), len(names), axis=1)
-        raw = _signals(graph, signals)
-        parts = [graph.node("MUL", raw[name], weight) for name, weight in zip(names, weights, strict=True)]
-        graph.finish(_best(graph, parts))
+    sizes = ranker_sizes(signals, arrays=arrays, history=history)
+    without = [name for name in names if name not in QUERY_SIGNALS]
+    families = {"recommend": without, "search": names} if 0 < len(without) < len(names) else {"rank": names}
+    for family, used in families.items():
+        for number, size in enumerate(sizes):
+            graph = _Graph(model.graph(f"{family}_{number}"), tables, size)
+            weights = graph.split(graph.input("weights", [1, len(names)]), len(names), axis=1)
+            raw = _signals(graph, {name: signals[name] for name in used})
+            parts = {
+                name: graph.node("MUL", raw[name], weight)
+                for name, weight in zip(names, weights, strict=True)
+                if name in raw
+            }
+            graph.finish(_best(graph, parts, names))
     return model.serialize()
 
 
@@ -220,20 +232,22 @@ def _query(graph: _Graph) -> list[Tensor]:
     return [graph.join([block, graph.constant(np.zeros((1, 2), np.float32))], axis=1) for block in blocks]
 
 
-def _best(graph: _Graph, parts: Sequence[Tensor]) -> dict[str, Tensor]:
+def _best(graph: _Graph, parts: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
     """The contributions added up in order, the n best eligible items, and what each signal gave them."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = graph.node("ADD", total, part)
+    total: Tensor | None = None
+    for part in parts.values():
+        total = part if total is None else graph.node("ADD", total, part)
+    assert total is not None, "a package has a signal"
     mask = graph.input("mask", list(total.shape), "bool")
     total = graph.node("SELECT_V2", mask, total, graph.scalar(np.float32(-np.inf)), dtype="float32")
     score, index = graph.nodes("TOPK_V2", total, graph.input("n", [1], "int32"), dtypes=["float32", "int32"])
     flat = graph.node("RESHAPE", index, graph.numbers(-1))
-    return {
-        "index": index,
-        "score": score,
-        "signals": graph.join([graph.node("GATHER", part, flat, axis=1) for part in parts], axis=0),
-    }
+    given = {name: graph.node("GATHER", part, flat, axis=1) for name, part in parts.items()}
+    nothing = (
+        graph.node("MUL", next(iter(given.values())), graph.scalar(np.float32(0))) if len(given) < len(names) else None
+    )
+    rows = [row for name in names if (row := given.get(name, nothing)) is not None]
+    return {"index": index, "score": score, "signals": graph.join(rows, axis=0)}
 
 
 class _Tables:

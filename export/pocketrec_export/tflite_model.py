@@ -40,6 +40,7 @@ class Model:
         self._buffers: dict[int, tuple[int, NDArray[Any]]] = {}
         self._stored = [_object(self._builder, 3, {})]  # buffer 0 is the empty one, by convention
         self._codes: dict[str, int] = {}
+        self._shared: dict[tuple[Any, ...], int] = {}
         self._subgraphs: list[int] = []
         self._signatures: list[int] = []
 
@@ -49,6 +50,20 @@ class Model:
             self._stored.append(_object(self._builder, 3, {0: _bytes(self._builder, array)}))
             self._buffers[id(array)] = (len(self._stored) - 1, array)  # kept, so that its id stays its own
         return self._buffers[id(array)][0]
+
+    def numbers(self, values: Iterable[int]) -> int:
+        """A vector of whole numbers; equal ones are one."""
+        listed = tuple(values)
+        if listed not in self._shared:
+            self._shared[listed] = int(self._builder.CreateNumpyVector(np.array(listed, np.int32)))
+        return self._shared[listed]
+
+    def options(self, numbers: Mapping[int, tuple[int, int]]) -> int:
+        """A table of whole numbers, slot -> (bytes, value); equal ones are one."""
+        key = ("options", *sorted(numbers.items()))
+        if key not in self._shared:
+            self._shared[key] = _object(self._builder, 6, {}, numbers=numbers)
+        return self._shared[key]
 
     def code(self, operator: str) -> int:
         """The number of an operator in this model."""
@@ -124,11 +139,12 @@ class Graph:
         outputs = [self._tensor(shape, dtype) for dtype in dtypes]
         b = self._model.builder
         numbers = [tensor.number for tensor in inputs] + ([-1] if operator == "FULLY_CONNECTED" else [])  # no bias
-        vectors = {1: _numbers(b, numbers), 2: _numbers(b, [tensor.number for tensor in outputs])}
+        vectors = {slot: self._model.numbers(listed)
+                   for slot, listed in ((1, numbers), (2, [tensor.number for tensor in outputs]))}  # fmt: skip
         kind = {}
         if about.table:
             slots = {about.options[name][0]: (about.options[name][1], value) for name, value in options.items()}
-            vectors[4] = _object(b, 6, {}, numbers=slots)
+            vectors[4] = self._model.options(slots)
             kind = {3: (1, about.table)}
         self._operators.append(_object(b, 14, vectors, numbers={0: (4, self._model.code(operator))} | kind))
         return outputs
@@ -139,8 +155,8 @@ class Graph:
         named = {name: tensor.number for name, tensor in outputs.items()}
         vectors = {
             0: _vector(b, self._tensors),
-            1: _numbers(b, self._inputs.values()),
-            2: _numbers(b, named.values()),
+            1: self._model.numbers(self._inputs.values()),
+            2: self._model.numbers(named.values()),
             3: _vector(b, self._operators),
             4: b.CreateString(self._name),
         }
@@ -155,7 +171,7 @@ class Graph:
         self, shape: Shape, dtype: str, *, name: str = "", buffer: int = 0, scale: NDArray[np.float32] | None = None
     ) -> Tensor:
         b, number = self._model.builder, len(self._tensors)
-        vectors = {0: _numbers(b, shape), 3: b.CreateString(name or f"t{number}")}
+        vectors = {0: self._model.numbers(shape)} | ({3: b.CreateString(name)} if name else {})
         if scale is not None:
             zeros = np.zeros(len(scale), np.int64)
             vectors[4] = _object(b, 7, {2: b.CreateNumpyVector(scale), 3: b.CreateNumpyVector(zeros)})
@@ -201,10 +217,6 @@ def _vector(b: flatbuffers.Builder, offsets: Sequence[int]) -> int:
     for offset in reversed(offsets):
         b.PrependUOffsetTRelative(offset)
     return int(b.EndVector())
-
-
-def _numbers(b: flatbuffers.Builder, values: Iterable[int]) -> int:
-    return int(b.CreateNumpyVector(np.fromiter(values, np.int32)))
 
 
 def _bytes(b: flatbuffers.Builder, array: NDArray[Any]) -> int:

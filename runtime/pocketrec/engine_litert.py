@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 INSTALL = "install it with: pip install 'pocketrec[litert]'"
 RUNTIMES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 """Distributions that run TFLite models, the preferred one first, and the module of each."""
+OF_QUERY = {"query", "lexical_index", "lexical_weight", "title_index", "title_weight"}
+"""Inputs that a signature for calls without a query lacks."""
+FULL = ("search", "rank", "encode")
+"""How the names of signatures begin that take all inputs."""
 _OUTPUTS = ("index", "score", "signals")
 _ROWS = {"history": "mask", "block": "neighbours/index", "lexical": "lexical/index", "title": "mask"}
 """What the indices of an input point into: the items, or the blocks of a sparse table."""
@@ -131,7 +135,8 @@ class _Model:
             self._bytes, table=cache(lambda name: table_of(name, package.array, items=items)), items=items
         )
         for key, signature in found.items():
-            _check_names(f"{entry}: inputs of {key}", inputs, signature.inputs)
+            wanted = set(inputs) if key.startswith(FULL) else set(inputs) - OF_QUERY
+            _check_names(f"{entry}: inputs of {key}", wanted, signature.inputs)
             _check_names(f"{entry}: outputs of {key}", outputs, signature.outputs)
         self._signatures = sorted(found.items(), key=lambda pair: _room(pair[1]))
         self._idle: deque[Any] = deque([self._interpreter()])
@@ -139,7 +144,8 @@ class _Model:
     def run(self, feed: Mapping[str, NDArray[Any]], rows: Mapping[str, int]) -> list[NDArray[Any]]:
         """The outputs of the smallest signature that has room for this."""
         for key, signature in self._signatures:
-            if all(len(feed[name]) <= value.shape[0] for name, value in signature.inputs.items()):
+            room = {name: value.shape[0] for name, value in signature.inputs.items()}
+            if all(len(array) <= room.get(name, 0) for name, array in feed.items()):
                 filled = {name: _filled(feed[name], signature, name, rows) for name in signature.inputs}
                 return self._call(key, filled)
         raise EngineError(f"{self._entry} has no signature for inputs of {_lengths(feed)}")
