@@ -31,6 +31,14 @@ gate: $(READY)
 gate-figures: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash .ci/gate --write
 
+# The demo's package on every engine and CPU that can be had here, emulated ones among them.
+.PHONY: parity
+parity: $(READY) build/demo.pocketrec
+	$(BIN)/python benchmarks/parity.py build/demo.pocketrec
+
+build/demo.pocketrec:
+	$(MAKE) demo
+
 # The package that ships inside the wheel; run it after a change of the format or of the student.
 sample: $(READY)
 	$(BIN)/python -m pocketrec_export.sample

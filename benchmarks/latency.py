@@ -2,7 +2,7 @@
 
 usage: python benchmarks/latency.py [--factors 100000 1000000] [--full 10000 100000] [--processes 5]
 
-The packages are drawn (`made_packages.py`); the times are those of `pocketrec bench`: processes of both engines take
+The packages are drawn (`made_packages.py`); the times are those of `pocketrec bench`: processes of the engines take
 turns, one thread, median over the processes of each one's p50, p95 and p99. "rank" is the engine alone: fold-in of a
 history of 30, scores of every item, mask, top 10 with each signal's contribution. "recommend" and "search" are the
 Python calls, texts tokenized and encoded, results with titles.
@@ -22,8 +22,9 @@ from made_packages import HISTORY, draw_world, write_made
 from pocketrec.bench.requests import requests_of
 from pocketrec.bench.session import Side, measure
 from pocketrec.package import Package
+from pocketrec_export.targets import TARGETS, retarget
 
-ENGINES = ("onnx", "numpy")
+ENGINES = ("onnx", "litert", "numpy")
 
 
 def main() -> int:
@@ -42,6 +43,7 @@ def main() -> int:
             path = args.work / f"{'full' if full else 'factors'}-{items}.pocketrec"
             if not path.exists():
                 write_made(path, draw_world(items, queries=1).white, full=full)
+                retarget(path, path, targets=TARGETS, overwrite=True)
             rows += engines(path, items, full, args)
     print("\n".join(table(rows)))
     print(f"\nwrote {save('latency', rows)}")
@@ -49,7 +51,7 @@ def main() -> int:
 
 
 def engines(path: Path, items: int, full: bool, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Both engines on one package, a row each."""
+    """Every engine on one package, a row each."""
     with Package.open(path) as package:
         requests = requests_of(package, history=HISTORY)
     sides = [Side(path, engine=engine) for engine in ENGINES]

@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from agreement import assert_agree, everything
 from hypothesis import given, settings
@@ -22,8 +23,9 @@ from pocketrec import engine_litert, engine_onnx
 from pocketrec.engine import ENGINES, Engine, RankerInput, RankerOutput, open_engine
 from pocketrec.engine_numpy import NumpyEngine, Table, best, fold_in, quantize_query
 from pocketrec.errors import EngineError, PackageError, UsageError
-from pocketrec.manifest import HISTORY_SIGNALS, SIGNALS
+from pocketrec.manifest import HISTORY_SIGNALS, SIGNALS, OnnxGraphs
 from pocketrec.package import Package
+from pocketrec_export.agreement import worst_exchange
 from pocketrec_export.quantize import dequantize_rows, quantize_rows
 from worlds import TINY_VOCABULARY, TINY_WORDS, random_world, ranker_task, tiny_world
 
@@ -397,6 +399,38 @@ def test_the_graph_solves_them_too(tmp_path: Path, engine_name: str, steps: int)
     scores = dequantize_rows(table.value, table.scale) @ u
     error = 0.6 * float(quantize_query(u)[1][0]) * np.linalg.norm(table.rows(output.index), axis=1) * np.sqrt(64)
     assert (np.abs(output.score - scores[output.index]) <= error).all()
+
+
+def test_a_cpu_that_multiplies_without_quantizing_gives_the_same_lists(world: Package) -> None:
+    """ARM without the dot product extension does; so does accuracy level 0 here."""
+    model = onnx.load_model_from_string(bytes(world.blob("graphs/ranker.onnx")))
+    levels = [a for node in model.graph.node for a in node.attribute if a.name == "accuracy_level"]
+    assert len(levels) == 3
+    for attribute in levels:
+        attribute.i = 0
+    plain = _Swapped(world, world)
+    plain.blob = lambda name: memoryview(model.SerializeToString())  # type: ignore[method-assign]
+    plain.manifest = replace(world.manifest, graphs=replace(world.manifest.graphs, onnx=_ranker_alone(world)))
+    engine = engine_onnx.OnnxEngine(plain)
+    for seed in range(20):
+        task = random_task(world, seed=seed, n=50)
+        found, expected = engine.rank(task), NumpyEngine(world).rank(task)
+        np.testing.assert_array_equal(found.index, expected.index)
+        np.testing.assert_allclose(found.score, expected.score, rtol=1e-5, atol=1e-6)
+
+
+def _ranker_alone(package: Package) -> OnnxGraphs:
+    graphs = package.manifest.graphs.onnx
+    assert graphs is not None
+    return replace(graphs, encoder=None)
+
+
+@pytest.mark.parametrize(
+    ("listed", "worst"),
+    [([0, 1, 2], 0.0), ([1, 0, 2], 0.5), ([2, 1, 0], 2.0), ([0, 1, 3], 0.25), ([0, 1, 9], np.inf), ([], 0.0)],
+)
+def test_the_worst_exchange_by_hand(listed: list[int], worst: float) -> None:
+    assert worst_exchange(listed, {0: 3.0, 1: 2.5, 2: 1.0, 3: 0.75}) == worst
 
 
 # The encoder

@@ -36,6 +36,9 @@ OPSETS = {"": 18, "com.microsoft": 1}
 # Added to denominators: a history that likes nothing has residual 0, and 0 * 1e-30 / 1e-30 is 0, not NaN.
 TINY = 1e-30
 
+SMALLEST = 1e-36
+"""Of the largest number of a block: with less, 127 / largest is not finite."""
+
 _ONNX_TYPE = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8, "uint16": TensorProto.UINT16,
               "uint32": TensorProto.UINT32, "float32": TensorProto.FLOAT}  # fmt: skip
 
@@ -234,11 +237,11 @@ class _Graph:
         self._nodes.append(helper.make_node(op, inputs, outputs, domain=domain, **attributes))
         return outputs[0]
 
-    def split(self, value: str, count: int) -> list[str]:
+    def split(self, value: str, count: int, *, axis: int = 0) -> list[str]:
         if count == 1:
             return [value]
         names = [f"{value}_{i}" for i in range(count)]
-        self.node("Split", value, out=tuple(names), axis=0, num_outputs=count)
+        self.node("Split", value, out=tuple(names), axis=axis, num_outputs=count)
         return names
 
     def table(self, name: str, *, bits: int = 8) -> str:
@@ -268,8 +271,24 @@ class _Graph:
         """
         rows, dim = self.arrays[f"{table}/value"].shape
         value, scale = self.table(f"{table}/value|blocks"), self.table(f"{table}/scale|blocks")
+        vectors = self._stepped(vectors, dim)
         return self.node("MatMulNBits", vectors, value, scale, domain="com.microsoft", K=dim, N=rows, bits=8,
                          block_size=COLUMN_BLOCK, accuracy_level=4)  # fmt: skip
+
+    def _stepped(self, vectors: str, dim: int) -> str:
+        """The vectors rounded to the 255 steps of each block of 64, which MatMulNBits finds again.
+
+        It quantizes them itself where the CPU has the instructions for it. ARM without the dot product extension has
+        not, and multiplies them as they are: without this, lists there are other lists.
+        """
+        blocks = []
+        for block in self.split(vectors, dim // COLUMN_BLOCK, axis=1):
+            largest = self.node("ReduceMax", self.node("Abs", block), [1])
+            largest = self.node("Max", largest, np.array([SMALLEST], np.float32))
+            steps = np.array([127], np.float32)
+            rounded = self.node("Round", self.node("Mul", block, self.node("Div", steps, largest)))
+            blocks.append(self.node("Mul", rounded, self.node("Div", largest, steps)))
+        return self.node("Concat", *blocks, axis=1) if len(blocks) > 1 else blocks[0]
 
     def dot(self, a: str, b: str) -> str:
         """a . b + TINY for row vectors, float32[1, 1]."""

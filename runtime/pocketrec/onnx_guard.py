@@ -26,8 +26,8 @@ MAX_NODES = 4096
 OPERATORS = {
     "": frozenset({
         "Abs", "Add", "Cast", "Concat", "Div", "Gather", "Gemm", "MatMul", "Max", "Min", "Mul", "ReduceL2",
-        "ReduceSum", "Relu", "Reshape", "ScatterElements", "Shape", "Slice", "Split", "Sub", "Sum", "TopK",
-        "Unsqueeze", "Where",
+        "ReduceMax", "ReduceSum", "Relu", "Reshape", "Round", "ScatterElements", "Shape", "Slice", "Split",
+        "Sub", "Sum", "TopK", "Unsqueeze", "Where",
     }),
     "com.microsoft": frozenset({"GatherBlockQuantized", "MatMulNBits"}),
 }  # fmt: skip

@@ -154,7 +154,7 @@ def _unsqueeze(o: _Operands) -> Shape:
 
 
 RULES: Mapping[str, Callable[[_Operands], Shape]] = {
-    **dict.fromkeys(("Abs", "Cast", "Relu", "ScatterElements", "Slice", "TopK"), _first),
+    **dict.fromkeys(("Abs", "Cast", "Relu", "Round", "ScatterElements", "Slice", "TopK"), _first),
     **dict.fromkeys(("Add", "Div", "Max", "Min", "Mul", "Sub", "Sum", "Where"), _broadcast),
     "Concat": _concat,
     "Gather": _gather,
@@ -163,6 +163,7 @@ RULES: Mapping[str, Callable[[_Operands], Shape]] = {
     "MatMul": _matmul,
     "MatMulNBits": _product,
     "ReduceL2": _reduce,
+    "ReduceMax": _reduce,
     "ReduceSum": _reduce,
     "Reshape": _reshape,
     "Shape": _shape,

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pocketrec.engine import ENGINES
 from pocketrec.errors import UsageError
 from pocketrec.terminal import command, print_json, print_line
 
@@ -27,7 +28,7 @@ def add_bench(commands: Any) -> None:
         "pocketrec bench new.pocketrec --baseline old.pocketrec --junit bench.xml --markdown bench.md",
     )
     parser.add_argument("package", help="a .pocketrec file")
-    parser.add_argument("--engine", choices=["onnx", "numpy"], help="default: the fastest one installed")
+    parser.add_argument("--engine", choices=ENGINES, help="default: the fastest one installed")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of one call (default 1)")
     parser.add_argument("--processes", type=int, default=5, metavar="N", help="new ones, one after another (default 5)")
     parser.add_argument("--blocks", type=int, default=40, metavar="N", help="of calls, in each process (default 40)")
