@@ -9,7 +9,9 @@ import pocketrec
 import pytest
 from android import ask, need_tools, python_answer
 from pocketrec.manifest import SIGNALS
-from sdkless import modules
+from sdkless import compile, modules
+from sdkless.places import PROJECT, SAMPLE
+from sdkless.run import classpath, run
 from worlds import random_world
 
 need_tools("gcc")
@@ -19,6 +21,24 @@ RNG = np.random.default_rng(7)
 
 def test_the_tests_in_kotlin_pass() -> None:
     assert "OK (" in modules.test_core()
+
+
+def test_java_uses_every_verb(tmp_path: Path) -> None:
+    libraries = [modules.core(), *compile.LIBRARIES]
+    source = PROJECT / "pocketrec-core/src/test/java/dev/pocketrec/JavaUse.java"
+    run(["javac", "--release", "8", "-Xlint:-options", "-d", tmp_path, "-cp", classpath(*libraries), source])
+    lines = compile.program([tmp_path, *libraries], "dev.pocketrec.JavaUse", SAMPLE).splitlines()
+    with pocketrec.open_sample(engine="numpy") as films:
+        found = films.search("space adventure with robots", k=3)
+    assert [(item, np.float32(score)) for item, score in (line.split("\t") for line in lines[:3])] == [
+        (film.item, np.float32(film.score)) for film in found
+    ]
+    assert lines[6:] == [
+        "recommended\t10.0",
+        "similar\t4.0",
+        "item 'no such film' is not in the catalogue of 1000 items\t0.0",
+        "raw\t1000.0",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,8 @@ internal class Json private constructor(private val text: String) {
     private fun malformed(what: String) = Malformed("$what at character $at")
 
     companion object {
-        private const val MAX_DEPTH = 900
+        /** Far beyond any manifest, and within the stack of any thread of a phone. */
+        private const val MAX_DEPTH = 128
         private const val MAX_DIGITS = 4300
         private const val ESCAPES = "\"\\/bfnrt"
         private const val ESCAPED = "\"\\/\b\u000c\n\r\t"

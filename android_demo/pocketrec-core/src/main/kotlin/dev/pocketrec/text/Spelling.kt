@@ -51,15 +51,35 @@ internal class Spelling(private val words: SortedStrings, private val frequency:
     private fun slipped(word: String, letters: IntArray, slips: Int, changed: IntArray): Map<Int, Int> {
         val size = word.toByteArray().size
         val bytesChanged = if (letters.all { it < 128 }) slips else 4 * slips
-        val rows = changed.indices.filter { changed[it] <= PAIRS_CHANGED * bytesChanged && Math.abs(length(it) - size) <= bytesChanged }
-        // Fewest changed pairs first, then the most frequent.
-        val likely = rows.sortedBy { changed[it] * (1L shl 32) - often(it) }.take(COMPARED / slips)
+        val likely = likeliest(COMPARED / slips, changed) { row ->
+            changed[row] <= PAIRS_CHANGED * bytesChanged && Math.abs(length(row) - size) <= bytesChanged
+        }
         val found = LinkedHashMap<Int, Int>()
         for (row in likely) {
             val apart = distance(letters, words[row].toCodePoints(), slips)
             if (apart <= slips) found[row] = apart
         }
         return found
+    }
+
+    /** Of the rows that are [near], those with the fewest changed pairs, of equal ones the most frequent, then the first. */
+    private inline fun likeliest(most: Int, changed: IntArray, near: (Int) -> Boolean): IntArray {
+        val rows = IntArray(most)
+        val keys = LongArray(most) // ascending
+        var count = 0
+        for (row in changed.indices) {
+            if (!near(row)) continue
+            val key = changed[row] * (1L shl 32) - often(row)
+            if (count == most && key >= keys[most - 1]) continue
+            var at = if (count < most) count++ else most - 1
+            while (at > 0 && keys[at - 1] > key) {
+                keys[at] = keys[at - 1]
+                rows[at] = rows[--at]
+            }
+            keys[at] = key
+            rows[at] = row
+        }
+        return rows.copyOf(count)
     }
 
     /** How many pairs of bytes each word has that this one has not, or the other way round. */

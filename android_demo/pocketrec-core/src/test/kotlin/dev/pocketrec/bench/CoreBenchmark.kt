@@ -39,6 +39,8 @@ public object CoreBenchmark {
         measure("${name}_recommend", WARM_UP, CALLS) { films.recommend(histories[it % CALLS], k = 10) }
         measure("${name}_search", WARM_UP, CALLS) { films.search(titles[it % CALLS], k = 10) }
         measure("${name}_similar", WARM_UP, CALLS) { films.similar(films.catalogue.id(it % size), k = 10) }
+        // A slip in every word: each is compared with all words of the package, if it has a table of words.
+        measure("${name}_search_misspelled", WARM_UP / 5, CALLS) { films.search(titles[it % CALLS].replace(LETTER, "$1q"), k = 10) }
         tokenizing(films, titles, random)
     }
 
@@ -64,5 +66,6 @@ public object CoreBenchmark {
         figures["${name}_p95_ms"] = times[calls * 95 / 100]
     }
 
+    private val LETTER = Regex("([a-z])(?=[a-z]+)(?<![a-z][a-z])")
     private val TEXTS = List(50) { "w${it * 7} w${it * 3 + 1} w${it + 100}" }
 }

@@ -1,7 +1,8 @@
 package dev.pocketrec.file
 
-import dev.pocketrec.Catalogue
+import dev.pocketrec.engine.RawEngine
 import dev.pocketrec.PackageException
+import dev.pocketrec.Pocketrec
 import dev.pocketrec.Source
 import dev.pocketrec.Tests
 import java.io.File
@@ -35,7 +36,10 @@ class PackageFileTest {
             val file = Source.channel(channel, 4097, inside.size.toLong()).openFile()
             assertEquals(Source.file(Tests.SAMPLE).openFile().id, file.id)
             assertTrue(file.blob("text/value").isDirect)
-            assertEquals(1000, Catalogue(file).size)
+            val answers = listOf(file, Source.file(Tests.SAMPLE).openFile()).map { package_ ->
+                Pocketrec(package_, RawEngine(package_)).search("love in paris").map { it.item to it.score }
+            }
+            assertEquals(answers[1], answers[0]) // also where numbers lie at odd positions
             val beyond = Source.channel(channel, 4097, inside.size + 56L)
             assertTrue(assertThrows(PackageException::class.java) { beyond.openFile() }.message!!.contains("is it cut short?"))
         }
