@@ -66,6 +66,31 @@ def _recorded(module: ModuleType, test: Any, arguments: dict[str, Any]) -> list[
     return files
 
 
+LIES: list[tuple[str, Any]] = [
+    ("heads", []),
+    ("heads", {}),
+    ("heads", [1]),
+    ("heads", [{"name": "mood", "labels": 2}] * 65),
+    ("heads", [{"labels": 2}]),
+    ("heads", [{"name": "", "labels": 2}]),
+    ("heads", [{"name": "mood", "labels": 2}] * 2),
+    ("heads", [{"name": "mood", "labels": 1}]),
+    ("heads", [{"name": "mood", "labels": 65537}]),
+    ("heads", [{"name": "mood", "labels": 2}]),
+    ("encoder.tokenizer", "unigram"),
+    ("graphs.tflite", {"ranker": "nope", "min_litert": "1", "min_tflite_runtime": "2.14"}),
+    ("graphs.tflite", {"ranker": "nope", "min_litert": "1"}),
+    ("graphs.tflite", {"ranker": "nope", "min_litert": "new", "min_tflite_runtime": "2.14"}),
+]
+"""Of parts of the format that have tests of their own, whose packages are others."""
+
+
+def more(good: bytes) -> Iterator[tuple[str, bytes]]:
+    """Files with one more lie in their manifest."""
+    for path, value in LIES:
+        yield f"manifest {path}", test_hostile.edited(good, test_hostile._set(path, value))
+
+
 def values(good: bytes) -> Iterator[tuple[str, bytes]]:
     """Files whose frame and hashes are right, and one value of an array is not."""
     for name, where, value, _ in test_hostile.BAD_VALUES:
@@ -135,7 +160,7 @@ def main() -> None:
     good = test_hostile.edited(TINY.read_bytes(), lambda manifest: None)  # spaced and framed as the lies are
     TINY.write_bytes(good)
     cases: dict[bytes, tuple[str, str]] = {}
-    for name, file in (*lies(good), *values(good)):
+    for name, file in (*lies(good), *values(good), *more(good)):
         # Every truncation is a test in itself; a few stand for all.
         if name != "every_truncation" or len(file) % 29 == 0:
             cases.setdefault(file, (name, said(file)))

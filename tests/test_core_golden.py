@@ -6,6 +6,7 @@ import json
 
 import make_core_golden
 import make_hostile_golden
+import make_labels_golden
 import pytest
 
 
@@ -16,6 +17,15 @@ def test_answers_are_those_of_today() -> None:
     assert json.loads(json.dumps(make_core_golden.golden())) == written, (
         "python tests/make_core_golden.py, then look at it"
     )
+
+
+def test_labels_are_those_of_today() -> None:
+    written = json.loads(make_labels_golden.GOLDEN.read_text("ascii"))
+    now = make_labels_golden.golden()
+    for case, today in zip(written["cases"], now["cases"], strict=True):
+        assert case["alerts"] == today["alerts"]
+        for head, label in case["labels"].items():
+            assert label["probabilities"] == pytest.approx(today["labels"][head]["probabilities"], rel=1e-12)
 
 
 @pytest.mark.parametrize("place", range(0, 500, 50))

@@ -5,6 +5,7 @@ import dev.pocketrec.engine.RawEngine
 import dev.pocketrec.file.PackageFile
 import dev.pocketrec.file.Verify
 import dev.pocketrec.rank.Answerer
+import dev.pocketrec.rank.Heads
 import dev.pocketrec.rank.Ratings
 import java.io.File
 import java.util.concurrent.locks.ReentrantReadWriteLock
@@ -31,6 +32,7 @@ public class Pocketrec @JvmOverloads public constructor(
 ) : AutoCloseable {
     public val catalogue: Catalogue = Catalogue(file)
     internal val answers = Answerer(file, engine, catalogue, overlay)
+    private val heads = Heads(file)
     private val ratings by lazy { Ratings(file, catalogue) }
     private val gate = ReentrantReadWriteLock()
     private var closed = false
@@ -113,6 +115,23 @@ public class Pocketrec @JvmOverloads public constructor(
     public fun encode(text: String): FloatArray = call {
         if (file.manifest.encoder == null) throw PackageException("this package holds no text encoder; build it with an items table")
         engine.encode(answers.query(text).tokens)
+    }
+
+    /**
+     * The labels of [text], one for each head of the package, with calibrated probabilities; none for a text without any
+     * word that the encoder knows.
+     *
+     * @param alerts labels to watch.
+     * @throws PackageException the package has no labels.
+     * @throws UsageException an alert that names what the package lacks.
+     */
+    @JvmOverloads
+    public fun classify(text: String, alerts: List<Alert> = emptyList()): Classification = call {
+        if (file.manifest.heads.isEmpty()) {
+            throw PackageException("this package has no labels; make one that has with `pocketrec build-classifier`")
+        }
+        val query = answers.query(text)
+        heads.classify(engine.encode(query.tokens), alerts, query.truncated)
     }
 
     /**

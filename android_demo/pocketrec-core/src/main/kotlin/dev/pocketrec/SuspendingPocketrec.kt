@@ -32,6 +32,10 @@ public class SuspendingPocketrec internal constructor(
     /** See [Pocketrec.more]. */
     public suspend fun more(cursor: String): Results = withContext(dispatcher) { blocking.more(cursor) }
 
+    /** See [Pocketrec.classify]. */
+    public suspend fun classify(text: String, alerts: List<Alert> = emptyList()): Classification =
+        withContext(dispatcher) { blocking.classify(text, alerts) }
+
     /** See [Pocketrec.predict]. */
     public suspend fun predict(history: Map<String, Number>, items: List<String>, strict: Boolean = false): List<Double?> =
         withContext(dispatcher) { blocking.predict(history, items, strict) }

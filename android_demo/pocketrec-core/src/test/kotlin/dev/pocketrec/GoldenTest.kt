@@ -8,6 +8,7 @@ import java.nio.ByteOrder
 import java.util.Base64
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
@@ -81,6 +82,31 @@ class GoldenTest {
                 if (expected == null) assertEquals(null, found) else assertEquals(expected as Double, found!!, 1e-12)
             }
         }
+    }
+
+    @Test
+    fun labels(): Unit = Pocketrec.open(Source.file(packageFile("labels.pocketrec"))).use { labeller ->
+        val golden = Tests.golden("labels.json")
+        val alerts = listOf(Alert("negative", 0.3), Alert("positive", 0.2, "topic"), Alert("positive", 0.5, "mood"), Alert("loan", 0.0))
+        for (case in golden["cases"].list().map { it.map() }) {
+            val found = labeller.classify(case["text"] as String, alerts)
+            val expected = case["labels"].map()
+            assertEquals(expected.keys.toList(), found.labels.keys.toList())
+            for ((head, label) in expected) {
+                assertEquals(label.map()["label"], found[head]!!.label)
+                val probabilities = label.map()["probabilities"].map()
+                assertEquals(probabilities.keys.toList(), found[head]!!.probabilities.keys.toList())
+                for ((name, value) in probabilities) assertEquals(value as Double, found[head]!!.probabilities.getValue(name), 1e-12)
+            }
+            val fired = case["alerts"].texts().map { said -> alerts[golden["alerts"].texts().indexOfFirst { it.substringBefore('>') == said.substringBefore('>') }] }
+            assertEquals(fired, found.alerts)
+            assertEquals(case["truncated"], found.truncated)
+        }
+        for (wrong in listOf(Alert("positive", 0.1), Alert("nothing", 0.1), Alert("loan", 0.1, "mood"), Alert("loan", 0.1, "nobody"))) {
+            assertThrows(UsageException::class.java) { labeller.classify("ab", listOf(wrong)) }
+        }
+        val nothing = assertThrows(PackageException::class.java) { labeller.recommend() }
+        assertEquals("this package has no items, so it cannot recommend; it labels texts: classify", nothing.message)
     }
 
     private fun assertAnswer(name: String, expected: Map<String, Any?>, found: Results) {

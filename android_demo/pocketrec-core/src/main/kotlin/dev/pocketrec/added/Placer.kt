@@ -3,7 +3,7 @@ package dev.pocketrec.added
 import dev.pocketrec.engine.Engine
 import dev.pocketrec.file.ColdInfo
 import dev.pocketrec.file.PackageFile
-import dev.pocketrec.text.WordPiece
+import dev.pocketrec.text.Tokenizer
 
 /**
  * Where a text stands among the items of a package: the warm items that it is most like, and factors for it.
@@ -17,7 +17,7 @@ import dev.pocketrec.text.WordPiece
 internal class Placer(
     private val file: PackageFile,
     private val engine: Engine,
-    private val tokenizer: WordPiece,
+    private val tokenizer: Tokenizer,
     private val words: WordLikeness?,
 ) {
     private val manifest = file.manifest

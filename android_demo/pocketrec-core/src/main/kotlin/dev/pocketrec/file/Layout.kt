@@ -17,7 +17,8 @@ internal class Group(val rules: Map<String, Rule>, val needed: (Manifest) -> Boo
  * through unchecked.
  */
 internal class Layout(private val manifest: Manifest) {
-    private val groups = GROUPS + tokens(manifest.encoder) + manifest.catalogue.attributes.map { Group(attribute(it)) { true } }
+    private val groups = GROUPS + tokens(manifest.encoder) + manifest.catalogue.attributes.map { Group(attribute(it)) { true } } +
+        manifest.heads.map { Group(head(it.prefix)) { true } }
     private val rules = groups.flatMap { it.rules.entries }.associate { it.toPair() }
 
     /** The length of every symbol. */
@@ -54,6 +55,7 @@ internal class Layout(private val manifest: Manifest) {
     private fun manifestLengths(): HashMap<String, Long> {
         val lengths = hashMapOf("I" to manifest.catalogue.items.toLong(), "2" to 2L)
         for (info in manifest.catalogue.attributes) if (info.kind == "category") lengths["${info.prefix} names"] = info.values.toLong()
+        for (head in manifest.heads) lengths["${head.prefix} labels"] = head.labels.toLong()
         val signals = manifest.signals
         signals.factors?.let { lengths["d"] = it.dim.toLong() }
         signals.neighbours?.let { lengths["B"] = it.block.toLong() }
@@ -61,6 +63,7 @@ internal class Layout(private val manifest: Manifest) {
         signals.lexical?.let { lengths["LB"] = it.block.toLong() }
         manifest.ratings?.let { lengths["R"] = it.dim.toLong() }
         if (signals.semantic != null && manifest.encoder == null) throw PackageException("manifest: signals.semantic needs an encoder")
+        if (manifest.heads.isNotEmpty() && manifest.encoder == null) throw PackageException("manifest: heads need an encoder")
         if (manifest.cold != null && (manifest.encoder == null || (signals.content ?: signals.semantic) == null)) {
             throw PackageException("manifest: cold needs an encoder and texts of the items")
         }
@@ -145,8 +148,18 @@ internal class Layout(private val manifest: Manifest) {
         fun tokens(encoder: Encoder?): Group {
             val table = dense("tokens", "T", "D").toMutableMap()
             if (encoder?.bits == 4) table["tokens/value"] = Rule(BYTES, listOf("T", "D/2"), "halves")
+            if (encoder?.tokenizer == "unigram") {
+                table["tokenizer/score"] = Rule(FLOAT32, listOf("T"), "prior")
+                table["tokenizer/normal.code"] = Rule(UINT32, listOf("normal rows")) // what they say is checked by Unigram
+                table["tokenizer/normal.text"] = Rule(UINT32, listOf("normal rows"))
+            }
             return Group(table + strings("tokenizer/vocab", "T", lookup = true)) { it.encoder != null }
         }
+
+        fun head(prefix: String): Map<String, Rule> = linkedMapOf(
+            "$prefix.weight" to Rule(FLOAT32, listOf("$prefix labels", "D"), "prior"),
+            "$prefix.bias" to Rule(FLOAT32, listOf("$prefix labels"), "prior"),
+        ) + strings("${prefix}_label", "$prefix labels", lookup = false)
 
         fun attribute(info: AttributeInfo): Map<String, Rule> {
             val prefix = info.prefix

@@ -112,9 +112,18 @@ public class ColdInfo internal constructor(
     public val neighbours: Double = 1.0,
 )
 
-/** Entry names of the ONNX graphs, and the oldest ONNX Runtime they were tested on. */
+/**
+ * One label column of a package that classifies texts.
+ *
+ * @property name of the column, as `sentiment`.
+ * @property prefix how the names of its arrays begin.
+ * @property labels how many there are, at least 2.
+ */
+public class HeadInfo internal constructor(public val name: String, public val prefix: String, public val labels: Int)
+
+/** Entry names of the ONNX graphs, and the oldest ONNX Runtime they were tested on; no ranker without items. */
 public class OnnxGraphs internal constructor(
-    public val ranker: String,
+    public val ranker: String?,
     public val encoder: String?,
     public val minOnnxruntime: String,
 )
@@ -131,6 +140,7 @@ public class Manifest internal constructor(
     public val encoder: Encoder?,
     public val ratings: RatingSettings?,
     public val cold: ColdInfo?,
+    public val heads: List<HeadInfo>,
     public val onnx: OnnxGraphs?,
     public val license: String,
     public val attribution: String,

@@ -13,6 +13,8 @@ import java.nio.ByteBuffer
 internal object ManifestParser {
     const val MAX_BYTES = 16 shl 20
 
+    private const val MAX_HEADS = 64
+    private const val MAX_LABELS = 65_536
     private const val MAX_ATTRIBUTES = 256
     private const val MAX_RATING = (1 shl 20).toDouble()
 
@@ -21,6 +23,7 @@ internal object ManifestParser {
     private const val LEXICAL_BLOCK = 2
     private val ROLES = listOf("array", "graph", "golden", "document")
     private val KINDS = listOf("category", "number", "boolean", "date")
+    private val TOKENIZERS = listOf("wordpiece", "unigram")
     private val TIMES = listOf("published", "expires")
     private val VERSION = Regex("[0-9]{1,9}(\\.[0-9]{1,9}){0,3}")
 
@@ -33,7 +36,8 @@ internal object ManifestParser {
         val signals = signals(top.obj("signals"))
         val blend = top.obj("blend")
         val entries = top.list("entries", Archive.MAX_ENTRIES).mapIndexed { i, value -> entry(JsonObject(value, "entries[$i]")) }
-        val catalogue = catalogue(top.obj("catalogue"))
+        val heads = heads(top)
+        val catalogue = catalogue(top.obj("catalogue"), if (heads.isEmpty()) 1 else 0)
         val manifest = Manifest(
             name = top.text("name"),
             generator = top.text("generator"),
@@ -45,12 +49,14 @@ internal object ManifestParser {
             encoder = top.objOrNull("encoder")?.let(::encoder),
             ratings = top.objOrNull("ratings")?.let(::ratings),
             cold = top.objOrNull("cold")?.let { cold(it, catalogue.items) },
-            onnx = top.obj("graphs").objOrNull("onnx")?.let(::onnx),
+            heads = heads,
+            onnx = top.obj("graphs").objOrNull("onnx")?.let { onnx(it, ranker = signals.names.isNotEmpty()) },
             license = top.obj("data").text("license"),
             attribution = top.obj("data").text("attribution"),
         )
         checkRest(top)
-        manifest.onnx?.let { checkGraphs(it, entries) }
+        manifest.onnx?.let { checkGraphs("onnx", it.ranker, it.encoder, entries) }
+        top.obj("graphs").objOrNull("tflite")?.let { checkTflite(it, entries) }
         return manifest
     }
 
@@ -89,8 +95,9 @@ internal object ManifestParser {
         return Entry(name, role, size, sha256, dtype, shape)
     }
 
-    private fun catalogue(o: JsonObject): CatalogueInfo {
-        val items = count(o, "items", 1)
+    /** Of a package that only labels texts, it may be empty. */
+    private fun catalogue(o: JsonObject, fewest: Long): CatalogueInfo {
+        val items = count(o, "items", fewest)
         return CatalogueInfo(items, attributes(o), o.sha256("fingerprint"))
     }
 
@@ -155,11 +162,12 @@ internal object ManifestParser {
 
     private fun encoder(o: JsonObject): Encoder {
         val kind = o.choice("kind", listOf("static"))
-        val tokenizer = o.choice("tokenizer", listOf("wordpiece"))
+        val tokenizer = o.choice("tokenizer", TOKENIZERS)
         val dim = o.dim("dim")
         val bits = bits(o)
         val maxTokens = o.int("max_tokens", 1, 65536)
-        requireTrue(o, "lowercase")
+        // WordPiece here always folds case; a unigram model says what its frozen table does.
+        if (tokenizer == "unigram") o.boolean("lowercase") else requireTrue(o, "lowercase")
         val unknown = o.text("unknown")
         requireTrue(o, "normalize")
         return Encoder(
@@ -201,18 +209,45 @@ internal object ManifestParser {
         return info
     }
 
-    private fun onnx(o: JsonObject): OnnxGraphs {
-        val floor = o.text("min_onnxruntime")
-        if (!VERSION.matches(floor)) o.fail("min_onnxruntime", "a version such as 1.20")
-        return OnnxGraphs(o.text("ranker"), o.textOrNull("encoder"), floor)
+    /** There must be a ranker where there is anything to rank by. */
+    private fun onnx(o: JsonObject, ranker: Boolean): OnnxGraphs =
+        OnnxGraphs(if (ranker) o.text("ranker") else null, o.textOrNull("encoder"), version(o, "min_onnxruntime"))
+
+    /** No engine here runs these, so that they are only held to their form. */
+    private fun checkTflite(o: JsonObject, entries: List<Entry>) {
+        val ranker = o.text("ranker")
+        val encoder = o.textOrNull("encoder")
+        version(o, "min_litert")
+        version(o, "min_tflite_runtime")
+        checkGraphs("tflite", ranker, encoder, entries)
     }
 
-    private fun checkGraphs(onnx: OnnxGraphs, entries: List<Entry>) {
+    private fun version(o: JsonObject, key: String): String {
+        val floor = o.text(key)
+        if (!VERSION.matches(floor)) o.fail(key, "a version such as 1.20")
+        return floor
+    }
+
+    private fun checkGraphs(target: String, ranker: String?, encoder: String?, entries: List<Entry>) {
         val graphs = entries.filter { it.role == "graph" }.map { it.name }.toSet()
-        for ((key, name) in listOf("ranker" to onnx.ranker, "encoder" to onnx.encoder)) {
+        for ((key, name) in listOf("ranker" to ranker, "encoder" to encoder)) {
             if (name != null && name !in graphs) {
-                throw PackageException("manifest: graphs.onnx.$key is ${Messages.quoted(name)}, which is not a graph entry")
+                throw PackageException("manifest: graphs.$target.$key is ${Messages.quoted(name)}, which is not a graph entry")
             }
         }
+    }
+
+    private fun heads(top: JsonObject): List<HeadInfo> {
+        if (top.value["heads"] == null) return emptyList()
+        val listed = top.value["heads"] as? List<*>
+        if (listed == null || listed.size !in 1..MAX_HEADS) top.fail("heads", "a list of 1 to $MAX_HEADS")
+        val found = ArrayList<HeadInfo>()
+        listed.forEachIndexed { number, value ->
+            val one = JsonObject(value, "heads[$number]")
+            val name = one.text("name")
+            if (name.isEmpty() || found.any { it.name == name }) one.fail("name", "a name of its own")
+            found.add(HeadInfo(name, "heads/$number", one.int("labels", 2, MAX_LABELS)))
+        }
+        return found
     }
 }

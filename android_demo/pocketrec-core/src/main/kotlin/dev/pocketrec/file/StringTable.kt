@@ -41,27 +41,27 @@ public open class StringTable internal constructor(
     public open fun find(key: String): Int {
         if (key.hasLoneSurrogates()) return -1 // no UTF-8 has them
         val bytes = key.toByteArray()
-        return find(bytes, bytes.size, Crc32.of(bytes))
+        return find(bytes, 0, bytes.size, Crc32.of(bytes))
     }
 
-    /** The row of the first [size] bytes of [key], whose CRC-32 is [crc], or -1. */
-    internal fun find(key: ByteArray, size: Int, crc: Int): Int {
+    /** The row of [size] bytes of [key] from [from] on, whose CRC-32 is [crc], or -1. */
+    internal fun find(key: ByteArray, from: Int, size: Int, crc: Int): Int {
         val slots = slot ?: throw PackageException("this string table has no lookup; only its rows can be read")
         val mask = slots.size - 1
         var at = crc and mask
         repeat(slots.size) { // a hostile table without an empty slot must still end
             val row = slots.int(at)
             if (row == empty) return -1
-            if (holds(row, key, size)) return row
+            if (holds(row, key, from, size)) return row
             at = (at + 1) and mask
         }
         return -1
     }
 
-    private fun holds(row: Int, key: ByteArray, size: Int): Boolean {
+    private fun holds(row: Int, key: ByteArray, from: Int, size: Int): Boolean {
         val first = offset.int(row)
         if (offset.int(row + 1) - first != size) return false
-        for (at in 0 until size) if (text.bytes.get(first + at) != key[at]) return false
+        for (at in 0 until size) if (text.bytes.get(first + at) != key[from + at]) return false
         return true
     }
 

@@ -18,7 +18,7 @@ import dev.pocketrec.history.Known
 import dev.pocketrec.history.Resolved
 import dev.pocketrec.history.StandIns
 import dev.pocketrec.text.Lexicon
-import dev.pocketrec.text.WordPiece
+import dev.pocketrec.text.Tokenizer
 import dev.pocketrec.text.codePointCount
 import dev.pocketrec.text.stripped
 import java.io.File
@@ -32,7 +32,7 @@ internal class Answerer(
     private val clock: () -> Double = { System.currentTimeMillis() / 1000.0 },
 ) {
     private val manifest = file.manifest
-    private val tokenizer = manifest.encoder?.let { WordPiece(file::array, it.unknown) }
+    private val tokenizer = Tokenizer.of(file)
     private val lexicon = manifest.signals.lexical?.let { Lexicon(file) }
     private val ranker = Ranker(file, engine, tokenizer, lexicon)
     private val placer = tokenizer?.takeIf { file.has("text/value") }?.let {
@@ -76,6 +76,7 @@ internal class Answerer(
     }
 
     private fun answer(asked: Request, known: Resolved, view: View): Results {
+        if (catalogue.size == 0) throw PackageException("this package has no items, so it cannot ${asked.verb}; it labels texts: classify")
         val request = if (catalogue.timed) asked.copy(now = time(asked.now)) else asked
         val query = if (request.verb == "search") query(request.subject) else null
         val mask = mask(view, request, if (query == null) known.seen else IntArray(0))
@@ -132,7 +133,7 @@ internal class Answerer(
             throw PackageException("this package holds no texts; build it with an items table to search")
         }
         var tokens = IntArray(0)
-        var cut = text.codePointCount() > WordPiece.MAX_CHARACTERS
+        var cut = text.codePointCount() > Tokenizer.MAX_CHARACTERS
         if (tokenizer != null && encoder != null) {
             tokens = tokenizer.tokenize(text, encoder.maxTokens + 1)
             cut = cut || tokens.size > encoder.maxTokens

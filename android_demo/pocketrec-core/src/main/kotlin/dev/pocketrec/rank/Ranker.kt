@@ -18,14 +18,14 @@ import dev.pocketrec.text.Folding
 import dev.pocketrec.text.Lexicon
 import dev.pocketrec.text.Matches
 import dev.pocketrec.text.WordInput
-import dev.pocketrec.text.WordPiece
+import dev.pocketrec.text.Tokenizer
 import dev.pocketrec.why.Explainer
 
 /** One ranking: from a history and a query to weights, the engine's call and the list that is shown. Threads may share it. */
 internal class Ranker(
     private val file: PackageFile,
     private val engine: Engine,
-    tokenizer: WordPiece?,
+    tokenizer: Tokenizer?,
     private val lexicon: Lexicon?,
 ) {
     private val signals = file.manifest.signals.names

@@ -5,7 +5,7 @@ import dev.pocketrec.file.NumberArray
 /**
  * The words of a text, for search by words: the analyzer `words-1`. Threads may share it.
  *
- * 1. The text is cut to its first [WordPiece.MAX_CHARACTERS] code points, or taken whole.
+ * 1. The text is cut to its first [Tokenizer.MAX_CHARACTERS] code points, or taken whole.
  * 2. Each code point becomes: an apostrophe the mark `'`; a symbol a space; any other what [Replacements] makes of it
  *    (lower case, accents off), where punctuation is a space and letters that no accent rule reaches are spelled out.
  * 3. What stands between spaces is split at `'`. A part of one or two characters after the first joins the part before
@@ -20,7 +20,7 @@ internal class Analyzer(array: (String) -> NumberArray) {
     /** The words of a text in order, repeats included; [whole]: read beyond the first code points. */
     fun words(text: String, whole: Boolean = false): List<String> {
         val words = ArrayList<String>()
-        parts(if (whole) text else text.takeCodePoints(WordPiece.MAX_CHARACTERS)) { codes, from, to -> split(codes, from, to, words) }
+        parts(if (whole) text else text.takeCodePoints(Tokenizer.MAX_CHARACTERS)) { codes, from, to -> split(codes, from, to, words) }
         return words
     }
 

@@ -78,7 +78,7 @@ internal open class Replacements(array: (String) -> NumberArray) {
         }
 
         /** How many of the ascending numbers are at most [wanted]. */
-        private fun after(numbers: IntArray, wanted: Int): Int {
+        fun after(numbers: IntArray, wanted: Int): Int {
             var low = 0
             var high = numbers.size
             while (low < high) {
@@ -89,7 +89,7 @@ internal open class Replacements(array: (String) -> NumberArray) {
         }
 
         /** Numbers up to 2^31; larger ones, which no code point is, become the largest. */
-        private fun ints(array: NumberArray) = IntArray(array.size) { minOf(array.long(it), Int.MAX_VALUE.toLong()).toInt() }
+        fun ints(array: NumberArray) = IntArray(array.size) { minOf(array.long(it), Int.MAX_VALUE.toLong()).toInt() }
 
         private fun check(start: IntArray, kind: IntArray, code: IntArray, text: IntArray) {
             if (start.size != kind.size || start.isEmpty() || start[0] != 0) {

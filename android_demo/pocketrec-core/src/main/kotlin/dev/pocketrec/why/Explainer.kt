@@ -8,10 +8,10 @@ import dev.pocketrec.history.Blocks
 import dev.pocketrec.history.Resolved
 import dev.pocketrec.rank.Call
 import dev.pocketrec.rank.Query
-import dev.pocketrec.text.WordPiece
+import dev.pocketrec.text.Tokenizer
 
 /** From one ranking to its reasons: which rows of the tables each signal's split needs. Threads may share it. */
-internal class Explainer(private val file: PackageFile, private val tokenizer: WordPiece?) {
+internal class Explainer(private val file: PackageFile, private val tokenizer: Tokenizer?) {
     private val signals = file.manifest.signals
 
     /** Reasons of each of the items shown, strongest first. */

@@ -38,10 +38,33 @@ class TokenizersTest {
     }
 
     @Test
+    fun unigramIdsOfHostileStrings() {
+        val golden = Tests.golden("unigram.json")
+        val rows = golden["normal"].list().flatMap { row ->
+            val (code, text) = row.list()
+            (text as String).ifEmpty { "\u0000" }.toCodePoints().map { (code as Long).toInt() to it }
+        }.sortedBy { it.first }
+        val arrays = vocabulary(golden["pieces"].texts()) + mapOf(
+            "tokenizer/score" to float32(golden["scores"].list().map { (it as Number).toFloat() }),
+            "tokenizer/normal.code" to uint32(rows.map { it.first }.toIntArray()),
+            "tokenizer/normal.text" to uint32(rows.map { it.second }.toIntArray()),
+        )
+        val unigram = Unigram(arrays::getValue, "<unk>")
+        val cases = golden["cases"].list()
+        assertTrue(cases.size >= 1500)
+        for (case in cases) {
+            val (text, ids) = case.list()
+            assertArrayEquals(text as String, ids.ints().toIntArray(), unigram.tokenize(text))
+        }
+        for (text in golden["lone_surrogates"].texts()) unigram.tokenize(text)
+        assertArrayEquals(unigram.tokenize("space robots"), unigram.tokenize("space\ud83d robots"))
+    }
+
+    @Test
     fun aTextIsCutToItsFirstCharacters() {
         val long = "ab ".repeat(5000)
-        assertArrayEquals(tokenizer.tokenize(long.take(WordPiece.MAX_CHARACTERS)), tokenizer.tokenize(long))
-        val rare = "\ud83d\ude00".repeat(WordPiece.MAX_CHARACTERS) // two halves each, one character each
+        assertArrayEquals(tokenizer.tokenize(long.take(Tokenizer.MAX_CHARACTERS)), tokenizer.tokenize(long))
+        val rare = "\ud83d\ude00".repeat(Tokenizer.MAX_CHARACTERS) // two halves each, one character each
         assertArrayEquals(tokenizer.tokenize(rare), tokenizer.tokenize("$rare space"))
         assertArrayEquals(tokenizer.tokenize(rare.drop(12) + " space").takeLast(1).toIntArray(), tokenizer.tokenize("space"))
     }
@@ -85,6 +108,13 @@ class TokenizersTest {
             "tokenizer/vocab.text" to NumberArray(DType.UINT8, longArrayOf(offset.last().toLong()), ByteBuffer.wrap(bytes.reduce(ByteArray::plus))),
             "tokenizer/vocab.slot" to uint32(slot),
         )
+    }
+
+    private fun float32(numbers: List<Float>): NumberArray {
+        val bytes = ByteBuffer.allocate(4 * numbers.size).order(ByteOrder.LITTLE_ENDIAN)
+        numbers.forEach { bytes.putFloat(it) }
+        bytes.rewind()
+        return NumberArray(DType.FLOAT32, longArrayOf(numbers.size.toLong()), bytes)
     }
 
     private fun uint32(numbers: IntArray): NumberArray {

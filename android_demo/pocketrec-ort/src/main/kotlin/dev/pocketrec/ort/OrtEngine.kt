@@ -32,7 +32,7 @@ public class OrtEngine @JvmOverloads constructor(file: PackageFile, threads: Int
     private val manifest = file.manifest
     private val environment = quietEnvironment()
     private val inputs: Map<String, List<Long>> = rankerShapes(file)
-    private val ranker: Graph
+    private val ranker: Graph?
     private val encoder: Graph?
     private val running = ReentrantReadWriteLock()
     private var open = true // guarded by running
@@ -40,12 +40,12 @@ public class OrtEngine @JvmOverloads constructor(file: PackageFile, threads: Int
     init {
         val graphs = manifest.onnx ?: throw EngineException("this package holds no ONNX graph; open it with the raw engine")
         checkVersion(environment.version, graphs.minOnnxruntime)
-        ranker = Graph(file, environment, graphs.ranker, inputs, listOf("index", "score", "signals"), threads)
+        ranker = graphs.ranker?.let { Graph(file, environment, it, inputs, listOf("index", "score", "signals"), threads) }
         encoder = try {
             val shapes = mapOf("token_ids" to listOf((manifest.encoder?.maxTokens ?: 0).toLong()))
             graphs.encoder?.let { Graph(file, environment, it, shapes, listOf("vector"), threads) }
         } catch (error: RuntimeException) {
-            ranker.close()
+            ranker?.close()
             throw error
         }
     }
@@ -56,7 +56,8 @@ public class OrtEngine @JvmOverloads constructor(file: PackageFile, threads: Int
     }
 
     override fun rank(task: RankerInput): RankerOutput = whileOpen {
-        ranker.run(inputs.keys.associateWith { feed(it, task) }) { (index, score, signals) ->
+        val graph = ranker ?: throw EngineException("this package has no items to rank; it labels texts: classify")
+        graph.run(inputs.keys.associateWith { feed(it, task) }) { (index, score, signals) ->
             val found = LongArray(index.info.numElements.toInt()).also { index.longBuffer.get(it) }
             val rows = task.weights.size
             val shapes = listOf(found.size, score.info.numElements.toInt(), signals.info.numElements.toInt())
@@ -77,7 +78,7 @@ public class OrtEngine @JvmOverloads constructor(file: PackageFile, threads: Int
     override fun close(): Unit = running.write {
         if (open) {
             open = false
-            ranker.close()
+            ranker?.close()
             encoder?.close()
         }
     }
