@@ -131,8 +131,13 @@ def test_what_is_worth_saying():
         item = Recommendation("x", "X", 1.0, {}, tuple(of(*contributions)))
         return [reason.contribution for reason in item.main_reasons(limit)]
 
-    assert said(2.0, -1.0, 0.02, 0.5) == [2.0, -1.0, 0.02]
-    assert said(2.0, 0.5, 0.019) == [2.0, 0.5]
+    assert said(2.0, -1.0, 0.9) == [2.0, -1.0, 0.9]
+    assert said(2.0, 1.0, 0.9) == [2.0]  # of an even share of 1.3
+    assert said(2.0, -1.95, -0.04, -0.01, 0.0) == [2.0, -1.95, -0.04]
+    assert said(2.0, -1.95, -0.01) == [2.0, -1.95]
     assert said(0.001) == [0.001]  # all there is
+    assert said(0.1, 0.1, 0.1) == [0.1, 0.1, 0.1]
+    word = Recommendation("x", "X", 1.0, {}, (*of(2.0, 1.0), Reason("word", "w", "w", 0.5, {})))
+    assert [reason.kind for reason in word.main_reasons()] == ["item", "word"]
     assert said(2.0, 1.0, limit=1) == [2.0]
     assert said() == []

@@ -8,6 +8,8 @@ from typing import Any, overload
 
 WORTH_SAYING = 0.01
 """Least strength of a reason that is told, beside the strongest."""
+USERS_OWN = ("item", "interest")
+"""Kinds of what the user did or said; the more of it there is, the less each counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,18 @@ class Recommendation:
     reasons: tuple[Reason, ...] = ()
 
     def main_reasons(self, limit: int = 3) -> tuple[Reason, ...]:
-        """The reasons worth saying, strongest first: at most ``limit``, each at least 1 % as strong as the first."""
+        """The reasons worth saying, strongest first: at most ``limit``, each at least 1 % as strong as the first.
+
+        Of what the user did or said, only what speaks against the item, or brings no less than an even share of what
+        all of it brings: without the rest the score would not fall, as what is left would count more.
+        """
+        own = [reason.contribution for reason in self.reasons if reason.kind in USERS_OWN]
+        even = sum(own) / len(own) * (1 - 1e-9) if own else 0.0
         return tuple(
             reason
             for reason in self.reasons[:limit]
             if abs(reason.contribution) >= WORTH_SAYING * abs(self.reasons[0].contribution)
+            and not (reason.kind in USERS_OWN and 0 <= reason.contribution < even)
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -35,16 +35,28 @@ public class Recommendation public constructor(
     public val signals: Map<String, Float>,
     public val reasons: List<Reason> = emptyList(),
 ) {
-    /** The reasons worth saying, strongest first: at most [limit], each at least 1 % as strong as the first. */
+    /**
+     * The reasons worth saying, strongest first: at most [limit], each at least 1 % as strong as the first. Of what the
+     * user did or said, only what speaks against the item, or brings no less than an even share of what all of it brings.
+     */
     @JvmOverloads
-    public fun mainReasons(limit: Int = 3): List<Reason> =
-        reasons.take(limit).filter { Math.abs(it.contribution) >= WORTH_SAYING * Math.abs(reasons[0].contribution) }
+    public fun mainReasons(limit: Int = 3): List<Reason> {
+        val own = reasons.filter { it.kind in USERS_OWN }.map { it.contribution.toDouble() }
+        val even = if (own.isEmpty()) 0.0 else own.sum() / own.size * (1 - 1e-9)
+        return reasons.take(limit).filter {
+            Math.abs(it.contribution) >= WORTH_SAYING * Math.abs(reasons[0].contribution) &&
+                !(it.kind in USERS_OWN && it.contribution >= 0 && it.contribution < even)
+        }
+    }
 
     override fun toString(): String = "Recommendation('$item', '$title', $score)"
 
     private companion object {
         /** Least strength of a reason that is told, beside the strongest. */
         const val WORTH_SAYING = 0.01
+
+        /** Kinds of what the user did or said; the more of it there is, the less each counts. */
+        val USERS_OWN = setOf("item", "interest")
     }
 }
 
