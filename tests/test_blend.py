@@ -218,3 +218,16 @@ def test_content_is_the_profile_dot_the_text() -> None:
     text: NDArray[np.float32] = np.eye(3, dtype=np.float32)
     found = content.scores(text, index=np.array([0, 2]), weight=np.array([2.0, -1.0], np.float32))
     assert found.tolist() == [2.0, 0.0, -1.0]
+
+
+def test_a_blend_is_clearly_better_by_more_than_one_standard_error() -> None:
+    def only(name: str, beside: float = 0.0) -> dict[str, BlendTerm]:
+        return {n: BlendTerm(1.0 if n == name else beside, 0.0) for n in NAMES}
+
+    world = samples(users=60, good="neighbours")
+    assert blend.clearly_better(world, only("neighbours"), only("content"))
+    assert not blend.clearly_better(world, only("content"), only("neighbours"))
+    assert not blend.clearly_better(world, only("neighbours"), only("neighbours"))
+    one = replace(world, value=world.value[:1], targets=world.targets[:1], total=world.total[:1])
+    one = replace(one, wanted=world.wanted[:1], deviation=world.deviation[:1])
+    assert not blend.clearly_better(one, only("popularity"), only("popularity", 1e-6))

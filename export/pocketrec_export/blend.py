@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketrec.manifest import HISTORY_SIGNALS, BlendTerm
 
-from pocketrec_export.samples import Samples, ndcg_measure
+from pocketrec_export.samples import Samples, ndcg_measure, ndcg_of_users
 
 POWERS = (0.0, 0.5, 1.0)
 
@@ -150,6 +150,20 @@ def _normal(share: Mapping[str, float]) -> dict[str, float]:
 def measure(samples: Samples, vector: NDArray[np.float32]) -> float:
     """Mean NDCG@10 + NDCG@100 under weight vectors float32[V, S]."""
     return ndcg_measure(samples)(vector)
+
+
+def clearly_better(samples: Samples, blend: Mapping[str, BlendTerm], other: Mapping[str, BlendTerm]) -> bool:
+    """Whether a blend beats another by more than one standard error of their difference over the users.
+
+    Source: the one-standard-error rule, Breiman et al. 1984, "Classification and Regression Trees".
+    """
+    each = ndcg_of_users(samples)
+    vectors = (
+        np.stack([weights(one, names=samples.names, total=total) for total in samples.total]) for one in (blend, other)
+    )
+    first, second = (each(vector) for vector in vectors)
+    gain = first - second
+    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
 
 
 def measure_default(samples: Samples) -> float:

@@ -63,6 +63,16 @@ class Bench:
             terms["popularity"] = BlendTerm(LEAST_POPULARITY, 0.0)
         return replace(model, blend=terms), fitted
 
+    def own_or(self, given: Mapping[str, BlendTerm], model: FullModel) -> Mapping[str, BlendTerm]:
+        """The blend fitted for a model, where it is clearly better than a given one; the given one otherwise.
+
+        Without users it is the model's own, which has the scales of its signals. A signal that is not given weighs
+        nothing.
+        """
+        own = self.blended(model)[0].blend
+        given = {name: given.get(name, BlendTerm(0.0, 0.0)) for name in model.names}
+        return own if not self.users or blend.clearly_better(self.samples(model), own, given) else given
+
     def samples(self, model: FullModel, *, beside: Mapping[str, Signal] | None = None) -> Samples:
         """The signals of the users (a seeded draw of many) over the items that may win.
 

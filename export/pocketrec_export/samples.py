@@ -73,15 +73,20 @@ def sample_users(count: int, *, seed: int) -> NDArray[np.int64]:
 
 def ndcg_measure(samples: Samples) -> Callable[[NDArray[np.float32]], float]:
     """A function of weight vectors float32[V, S]: mean NDCG@10 + NDCG@100."""
+    each = ndcg_of_users(samples)
+    return lambda vector: float(each(vector).sum()) / max(1, len(samples))
+
+
+def ndcg_of_users(samples: Samples) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """A function of weight vectors float32[V, S]: NDCG@10 + NDCG@100 of each user, float64[V]."""
     discount = 1 / np.log2(np.arange(2, 102))
     ideal = np.concatenate(([1.0], np.cumsum(discount)))
     gain = [discount / ideal[np.minimum(samples.wanted, k)][:, None] for k in (10, 100)]
     gain[0] = np.where(np.arange(100) < 10, gain[0], 0)
     per_rank = np.concatenate((gain[0] + gain[1], np.zeros((len(samples.wanted), 1))), axis=1)  # [V, 101]
 
-    def measure(vector: NDArray[np.float32]) -> float:
-        total = sum(float(per_rank[user, rank].sum()) for user, rank in enumerate(ranks(samples, vector)))
-        return total / max(1, len(samples))
+    def measure(vector: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.array([per_rank[user, rank].sum() for user, rank in enumerate(ranks(samples, vector))], np.float64)
 
     return measure
 

@@ -2,7 +2,9 @@
 
 Each signal's settings are chosen by `search`, the factors alone, the neighbours next to the other signals under the
 default blend (mean NDCG@10 + NDCG@100, the blend's own objective). Then the blend is fitted over the winners: once for
-the float32 model, once for its package form.
+the float32 model, once for its package form. Both hold the same signals and differ by rounding and width; so what
+differs between two blends, each chosen on the same few users, is mostly chance, and the package takes the full model's
+blend unless its own is clearly better on its own tables.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Tuned:
     Attributes:
         full: the float32 model with its blend.
         stored: what the package stores, still in float32: its tables, projected texts, CG steps, and the blend
-            fitted on their 8-bit form.
+            chosen on their 8-bit form.
         settings: chosen settings of "factors", "neighbours" and "popularity", of the full model's wider
             "full_factors", and "min_users"; what `refit` reads.
         trials: everything that was tried, in order.
@@ -94,8 +96,8 @@ def tune(
         steps = factors.choose_steps(coded.factors.table, histories=bench.histories, alpha=coded.factors.alpha)
         settings["factors"]["steps"] = steps
         stored, coded = replace(stored, steps=steps), replace(coded, steps=steps)
-    stored = replace(stored, blend=bench.blended(coded)[0].blend)
     full = _widest(model, learning, bench, preset, settings, content="content" in signals)
+    stored = replace(stored, blend=bench.own_or(full.blend, coded))
     # Search and similar items need texts even where recommendations do without.
     return Tuned(full, _with_text(stored, learning.text), settings, finder.trials)
 
