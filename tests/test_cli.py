@@ -149,6 +149,8 @@ COMMANDS = (
     "search",
     "similar",
     "predict",
+    "answer",
+    "build-answers",
     "classify",
     "build-classifier",
     "more",

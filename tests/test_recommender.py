@@ -38,9 +38,9 @@ def ids(results):
 
 def test_public_names():
     assert pocketrec.__all__ == [
-        "Alert", "BusyError", "Classification", "DataError", "EngineError", "Label", "PackageError", "PocketrecError",
-        "Profile", "Reason", "Recommendation", "Recommender", "Results", "UsageError", "describe", "open",
-        "open_sample",
+        "Alert", "Answer", "BusyError", "Classification", "DataError", "EngineError", "Label", "PackageError",
+        "PocketrecError", "Profile", "Reason", "Recommendation", "Recommender", "Results", "UsageError", "describe",
+        "open", "open_sample",
     ]  # fmt: skip
 
 

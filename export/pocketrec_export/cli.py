@@ -14,6 +14,7 @@ from pocketrec_export.config import with_config
 from pocketrec_export.data_options import add_check, add_data_options, names, pairs, rules_of, weighting_of
 
 if TYPE_CHECKING:
+    from pocketrec_export.answers import AnswersReport
     from pocketrec_export.classifier import ClassifierReport
     from pocketrec_export.comparison import Comparison
     from pocketrec_export.divide import SplitReport
@@ -27,6 +28,7 @@ def add_commands(commands: Any) -> None:
     _add_evaluate(commands)
     _add_pack(commands)
     _add_build_classifier(commands)
+    _add_build_answers(commands)
 
 
 def _add_build(commands: Any) -> argparse.ArgumentParser:
@@ -334,6 +336,51 @@ def _add_build_classifier(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
+def _add_build_answers(commands: Any) -> None:
+    parser = command(
+        commands,
+        "build-answers",
+        _build_answers,
+        "Turn questions and their answers, or texts and intents, into a package that answers.",
+        "pocketrec build-answers --texts faq.csv --columns question=title,answer=text --out faq.pocketrec",
+    )
+    parser.add_argument("--texts", required=True, metavar="F", help="question,answer (CSV, TSV, Parquet, JSONL)")
+    parser.add_argument("--columns", default="", metavar="ROLE=NAME,...", help="question=NAME, answer=NAME")
+    parser.add_argument("--preset", choices=["quick", "full"], default="quick", help="quick: minutes (default)")
+    parser.add_argument("--teacher", metavar="T", help="as in build (default: MiniLM)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed and threads give the same bytes (default 0)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all there are)")
+    parser.add_argument("--license", default="", metavar="TEXT", help="license of the data, kept in the package")
+    parser.add_argument("--attribution", default="", metavar="TEXT", help="whom to credit, kept in the package")
+    parser.add_argument("--out", required=True, metavar="X.pocketrec", help="where the package goes")
+    parser.add_argument(
+        "--cache", metavar="DIR", help="keep the teacher's vectors and the query encoder between builds"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace X.pocketrec if it exists")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _build_answers(args: argparse.Namespace) -> int:
+    with _needs_export():
+        from pocketrec_export.answers import build_answers
+    report = build_answers(
+        args.texts,
+        out=args.out,
+        columns=pairs("--columns", args.columns),
+        preset=args.preset,
+        teacher=args.teacher,
+        seed=args.seed,
+        threads=args.threads,
+        cache=args.cache,
+        data_license=args.license,
+        attribution=args.attribution,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+    )
+    return _print_report(report, args)
+
+
 def _build_classifier(args: argparse.Namespace) -> int:
     with _needs_export():
         from pocketrec_export.classifier import build_classifier
@@ -357,7 +404,9 @@ def _build_classifier(args: argparse.Namespace) -> int:
     return _print_report(report, args)
 
 
-def _print_report(report: BuildReport | ClassifierReport | Comparison | SplitReport, args: argparse.Namespace) -> int:
+def _print_report(
+    report: AnswersReport | BuildReport | ClassifierReport | Comparison | SplitReport, args: argparse.Namespace
+) -> int:
     if args.json:
         print_json(report.as_dict())
         return 0

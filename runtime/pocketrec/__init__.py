@@ -9,6 +9,7 @@ Example:
 
 __version__ = "0.1.0"
 
+from pocketrec.answers import Answer
 from pocketrec.classify import Alert, Classification, Label
 from pocketrec.errors import BusyError, DataError, EngineError, PackageError, PocketrecError, UsageError
 from pocketrec.opening import open_package as open
@@ -20,6 +21,7 @@ from pocketrec.results import Reason, Recommendation, Results
 
 __all__ = [
     "Alert",
+    "Answer",
     "BusyError",
     "Classification",
     "DataError",

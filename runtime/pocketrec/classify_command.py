@@ -37,7 +37,7 @@ def add_classify(commands: Any) -> None:
 def _classify(args: argparse.Namespace) -> int:
     alerts = [Alert.parse(word) for word in args.alert]
     with open_with(args.package, None, engine=args.engine) as recommender:
-        for text in _lines() if args.text is None else [args.text]:
+        for text in lines_of_stdin() if args.text is None else [args.text]:
             found = recommender.classify(text, alerts=alerts)
             if args.json:
                 print_json({"text": text, **found.as_dict()})
@@ -47,7 +47,7 @@ def _classify(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines() -> Iterator[str]:
+def lines_of_stdin() -> Iterator[str]:
     """The lines of stdin, one for one, also blank ones; bytes that are no UTF-8 show as replacement characters."""
     with open(0, encoding="utf-8", errors="replace", closefd=False) as lines:
         for line in lines:

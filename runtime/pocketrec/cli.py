@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import Any
 
 from pocketrec import __version__
+from pocketrec.answer_command import add_answer
 from pocketrec.bench.command import add_bench
 from pocketrec.classify_command import add_classify
 from pocketrec.errors import PocketrecError
@@ -68,7 +69,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pocketrec", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"pocketrec {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_verbs, add_classify, add_profile, add_overlay, add_bench, _add_inspect, _add_verify):
+    for add in (add_verbs, add_answer, add_classify, add_profile, add_overlay, add_bench, _add_inspect, _add_verify):
         add(commands)
     if not words or words[0] not in commands.choices:
         for plugin in sorted(metadata.entry_points(group="pocketrec.commands"), key=lambda point: point.name):

@@ -106,6 +106,11 @@ GROUPS = (
             "ratings/spread": Rule(("float32",), ("2", "R"), ("spread", "")),
         },
     ),
+    Group(
+        lambda m: m.answers is not None,
+        _strings("answers/text", "answers", lookup=False)
+        | {"answers/item": Rule(("uint32",), ("I",), ("below", "answers"))},
+    ),
     Group(lambda m: m.cold is not None, {"cold/center": Rule(("float32",), ("2", "D"), ("prior", ""))}),
     Group(
         lambda m: m.cold is not None and "factors" in m.signals,
@@ -205,6 +210,8 @@ def _manifest_lengths(manifest: Manifest) -> dict[str, int]:
     for info in manifest.catalogue.attributes:
         if info.kind == "category":
             lengths[f"{info.prefix} names"] = info.values
+    if manifest.answers:
+        lengths["answers"] = manifest.answers.answers
     for head in manifest.heads:
         lengths[f"{head.prefix} labels"] = head.labels
     signals, encoder = manifest.signals, manifest.encoder

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pocketrec.analyzer import ANALYZER
+from pocketrec.answers import AnswerSettings
 from pocketrec.archive import MAX_ENTRIES, check_name
 from pocketrec.checked_json import LARGEST_INTEGER, JsonObject, load_object
 from pocketrec.dense import BITS
@@ -280,6 +281,7 @@ class Manifest:
     ratings: RatingSettings | None
     cold: ColdInfo | None
     heads: tuple[HeadInfo, ...]
+    answers: AnswerSettings | None
     graphs: Graphs
     input: InputInfo
     metrics: Mapping[str, Any]
@@ -313,6 +315,7 @@ def parse_manifest(data: bytes) -> Manifest:
         ratings=None if ratings is None else _ratings(ratings),
         cold=_cold(top),
         heads=heads,
+        answers=_answers(top),
         graphs=_graphs(top.object("graphs"), ranker=bool(signals.names)),
         input=_input(top.object("input")),
         metrics=MappingProxyType(top.object("metrics").value),
@@ -461,6 +464,11 @@ def _cold(top: JsonObject) -> ColdInfo | None:
     if info.anchors > top.object("catalogue").integer("items", 1):
         cold.fail("anchors", "at most the number of items")
     return info
+
+
+def _answers(top: JsonObject) -> AnswerSettings | None:
+    answers = top.object_or_none("answers")
+    return None if answers is None else AnswerSettings.read(answers)
 
 
 def _ratings(o: JsonObject) -> RatingSettings:

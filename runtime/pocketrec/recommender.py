@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pocketrec.added import AddedItem
 from pocketrec.answering import Answerer, Clock, id_list, phrase_list
+from pocketrec.answers import Answer, best_answer
 from pocketrec.catalogue import Catalogue
 from pocketrec.classify import Alert, Classification, Heads
 from pocketrec.engine import Engine
@@ -318,6 +319,29 @@ class Recommender:
         """:meth:`classify` for each text, in order."""
         _check_many("classify_many", "texts", texts, {}, frozenset())
         return [self.classify(text, alerts=alerts) for text in texts]
+
+    def answer(self, text: str, *, threshold: float | None = None, exclude: Sequence[ItemId] = ()) -> Answer:
+        """The answer to a question with the probability that it is right, or none where that is too small.
+
+        Args:
+            text: the question.
+            threshold: least confidence, 0 to 1, in place of the package's own.
+            exclude: ids of questions that do not count.
+
+        Raises:
+            PackageError: the package holds no answers.
+            UsageError: a threshold outside 0 to 1.
+        """
+        settings = self.package.manifest.answers
+        if settings is None:
+            raise PackageError("this package holds no answers; make one that does with `pocketrec build-answers`")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"threshold is {threshold}; expected 0 to 1")
+        found = self.search(text, k=settings.pool, exclude=exclude)
+        texts, of = self.package.strings("answers/text"), self.package.array("answers/item")
+        rows = [self.catalogue.index(item.item) for item in found]
+        answers = [None if row < 0 else texts[int(of[row])] for row in rows]
+        return best_answer(settings, found, answers, threshold=threshold)
 
     # ------------------------------------------------------- items added here
 
