@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pocketrec import cli
 from pocketrec.errors import PackageError, UsageError
-from pocketrec.inspection import _gap, predicted_case
+from pocketrec.inspection import gap_of, predicted_case
 from pocketrec.manifest import RatingSettings
 from pocketrec.ratings import RatingTables
 from pocketrec_export.quantize import dequantize_rows, quantize_rows
@@ -255,6 +255,6 @@ def test_golden_ratings_are_verified(path):
     with pocketrec.open(path, engine="numpy") as recommender:
         case = predicted_case(recommender, [["tea-0", 5.0]], ["tea-1", "book-0"])
         assert case["scores"] == recommender.predict({"tea-0": 5.0}, ["tea-1", "book-0"])
-        assert _gap(recommender, case) == 0
+        assert gap_of(recommender, case) == 0
         case["scores"][1] += 0.4
-        assert _gap(recommender, case) == pytest.approx(0.1)
+        assert gap_of(recommender, case) == pytest.approx(0.1)

@@ -177,7 +177,7 @@ def _run_golden(package: Package, name: str, cases: list[dict[str, Any]]) -> dic
         engine = open_engine(package, name)
         try:
             recommender = Recommender(package, engine, clock=None)
-            worst = max((_gap(recommender, case) for case in cases), default=0.0)
+            worst = max((gap_of(recommender, case) for case in cases), default=0.0)
         finally:
             engine.close()
     except PocketrecError as error:
@@ -308,7 +308,7 @@ def _rating_gap(recommender: Any, case: dict[str, Any]) -> float:
     return float(np.abs(np.subtract(found, case["scores"])).max(initial=0.0) / (scale.high - scale.low))
 
 
-def _gap(recommender: Any, case: dict[str, Any]) -> float:
+def gap_of(recommender: Any, case: dict[str, Any]) -> float:
     """The largest score difference, at any rank and of any golden item, relative to the largest score.
 
     A golden item beyond the ranks looked at is taken to score what the last of them does, or

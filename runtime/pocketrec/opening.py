@@ -12,6 +12,7 @@ from pocketrec.engine import open_engine
 from pocketrec.errors import PackageError
 from pocketrec.package import Package, Verify
 from pocketrec.recommender import Recommender
+from pocketrec.self_test import check_engine
 
 
 def open_package(
@@ -38,12 +39,14 @@ def open_package(
     Raises:
         DataError: the overlay is damaged or cannot be read.
         PackageError: the file is missing, damaged, hostile or of a newer format.
-        EngineError: the engine asked for is not installed or is too old.
+        EngineError: the engine asked for is not installed or is too old, or answers the package's golden cases wrongly.
     """
     package = Package.open(path, verify=verify)
     try:
         kept = None if overlay is None else Path(overlay)
-        return Recommender(package, open_engine(package, engine, threads=threads), clock=clock, overlay=kept)
+        opened = open_engine(package, engine, threads=threads)
+        check_engine(package, opened)
+        return Recommender(package, opened, clock=clock, overlay=kept)
     except BaseException:
         package.close()
         raise
