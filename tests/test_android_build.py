@@ -10,6 +10,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from pocketrec.onnx_guard import OPERATORS
+from pocketrec.onnx_sizes import RULES
 from sdkless import key
 from sdkless.places import PROJECT
 from sdkless.zipped import Entry, write_zip
@@ -120,6 +122,16 @@ def test_only_one_module_sees_onnx_runtime() -> None:
     for module in ("pocketrec-core", "pocketrec-ort"):
         for file in (PROJECT / module / "src/main").rglob("*.kt"):
             assert not re.search(r"^import (android|androidx)\.", file.read_text(), re.MULTILINE), file
+
+
+def test_kotlin_runs_the_operators_that_python_runs() -> None:
+    sources = PROJECT / "pocketrec-ort/src/main/kotlin/dev/pocketrec/ort"
+    listed = (sources / "GraphGuard.kt").read_text().partition("OPERATORS = mapOf(")[2].partition("OPSETS")[0]
+    names = set(re.findall(r'"(\w+)"', listed.replace('"com.microsoft"', "")))
+    assert names == set().union(*OPERATORS.values())
+    rules = (sources / "GraphSizes.kt").read_text().partition("when (node.operator) {")[2].partition("else ->")[0]
+    labels = " ".join(line.partition("->")[0] for line in rules.splitlines())
+    assert set(re.findall(r'"(\w+)"', labels)) == RULES.keys()
 
 
 def test_the_app_asks_for_nothing() -> None:

@@ -17,6 +17,8 @@ from pocketrec.manifest import SIGNALS
 from pocketrec.onnx_guard import check_model
 from pocketrec.package import Package
 from pocketrec.recommender import Recommender
+from sdkless import compile, desktop, modules
+from sdkless.places import SAMPLE
 from test_onnx_guard import BOMBS, HOSTILE, _nodes
 from worlds import random_world, tiny_world
 
@@ -112,3 +114,10 @@ def _variants(ranker: bytes) -> dict[str, bytes]:
         change(model)
         found[name] = model.SerializeToString(deterministic=True)
     return found
+
+
+def test_a_missing_native_library_is_an_engine_error() -> None:
+    program = [modules.ort_tests(), modules.ort(), modules.core(), desktop.java_classes()]
+    said = compile.program(program, "dev.pocketrec.ort.Missing", SAMPLE).splitlines()
+    assert len(said) == 2
+    assert all(line.startswith("the native library of onnxruntime does not load") for line in said)

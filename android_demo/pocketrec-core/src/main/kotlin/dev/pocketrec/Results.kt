@@ -41,7 +41,7 @@ public class Recommendation public constructor(
      */
     @JvmOverloads
     public fun mainReasons(limit: Int = 3): List<Reason> {
-        val own = reasons.filter { it.kind in USERS_OWN }.map { it.contribution.toDouble() }
+        val own = reasons.filter { it.kind in USERS_OWN }.map { it.contribution }
         val even = if (own.isEmpty()) 0.0 else own.sum() / own.size * (1 - 1e-9)
         return reasons.take(limit).filter {
             Math.abs(it.contribution) >= WORTH_SAYING * Math.abs(reasons[0].contribution) &&

@@ -7,6 +7,8 @@ import android.os.Bundle
 import android.widget.TextView
 import android.widget.ToggleButton
 import dev.pocketrec.demo.Films.Opinion
+import java.util.concurrent.ExecutionException
+import java.util.concurrent.FutureTask
 
 /** One film: what is known of it, whether the user likes it, and what is similar. */
 public class ItemActivity : Activity() {
@@ -49,10 +51,16 @@ public class ItemActivity : Activity() {
     /** Note what the user says of the film, if anything, and show what is known now. */
     private fun refresh(say: Opinion?) {
         val words = Words(resources)
-        if (say != null) app.worker.execute { runCatching { app.films.say(id, say) } } // never overtaken
+        // A task of its own, for it must not be overtaken; the one thread is through with it before the next begins.
+        val saved = say?.let { FutureTask { app.films.say(id, it) } }?.also(app.worker::execute)
         latest.ask({
             val films = app.films
-            Shown(films.details(id), films.opinion(id), words.similar(films.similar(id)))
+            val failure = try {
+                saved?.get().let { null }
+            } catch (error: ExecutionException) {
+                error.cause
+            }
+            Shown(films.details(id), films.opinion(id), failure?.let(words::failed) ?: words.similar(films.similar(id)))
         }) { answer -> show(answer.getOrElse { Shown("", Opinion.NONE, words.failed(it)) }) }
     }
 

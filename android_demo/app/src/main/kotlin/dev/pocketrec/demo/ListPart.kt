@@ -29,17 +29,19 @@ internal class ListPart(screen: View, private val open: (Row) -> Unit) {
             is ListState.Rows -> ""
         }
         note.visibility = if (state is ListState.Rows) View.GONE else View.VISIBLE
-        rows.show((state as? ListState.Rows)?.rows.orEmpty())
-        if (state is ListState.Rows) items.setSelection(0)
+        if (rows.show((state as? ListState.Rows)?.rows.orEmpty())) items.setSelection(0)
     }
 }
 
 private class RowAdapter(private val context: Context) : BaseAdapter() {
     private var rows = emptyList<Row>()
 
-    fun show(rows: List<Row>) {
+    /** Whether these are other rows than before; the same ones stay where the user scrolled them to. */
+    fun show(rows: List<Row>): Boolean {
+        if (rows == this.rows) return false
         this.rows = rows
         notifyDataSetChanged()
+        return true
     }
 
     override fun getCount(): Int = rows.size

@@ -1,5 +1,6 @@
 package dev.pocketrec.demo
 
+import dev.pocketrec.DataException
 import dev.pocketrec.PackageException
 import dev.pocketrec.Source
 import dev.pocketrec.demo.Films.Opinion
@@ -89,10 +90,29 @@ class FilmsTest {
     }
 
     @Test
-    fun aPackageThatIsCutShortIsAReadableError() {
-        val half = sample.readBytes().let { it.copyOf(it.size / 2) }
-        val error = assertThrows(PackageException::class.java) { open(Source.bytes(half)) }
-        assertTrue(error.message!!.isNotEmpty())
+    fun aPackageThatCannotBeOpenedIsASentence() {
+        val bytes = sample.readBytes()
+        val newer = bytes.decodeToString(0, 4000, throwOnInvalidSequence = false).indexOf("\"format\":")
+        val bad = mapOf(
+            "cut short" to bytes.copyOf(bytes.size / 2),
+            "empty" to ByteArray(0),
+            "foreign" to "<html>not found</html>".toByteArray(),
+            "damaged" to bytes.copyOf().also { it[bytes.size / 2]++ },
+            "changed" to bytes.copyOf().also { it[maxOf(newer, 100) + 10]++ },
+        )
+        for ((what, content) in bad) {
+            val error = assertThrows(what, PackageException::class.java) { open(Source.bytes(content)) }
+            assertTrue("$what: ${error.message}", error.message!!.length > 20)
+        }
         open() // the profile was left alone, and a good package opens
+    }
+
+    @Test
+    fun aProfileThatCannotBeWrittenIsASentenceAndTheNextAttemptBeginsAnew() {
+        profile.mkdir() // where the file should be
+        val error = assertThrows(DataException::class.java) { open() }
+        assertTrue(error.message!!.contains(profile.name))
+        profile.delete()
+        open()
     }
 }

@@ -139,8 +139,9 @@ internal class GraphGuard private constructor(private val allowed: (String) -> B
         /** By domain: none reads a file, holds a subgraph, or takes a size from a value. */
         private val OPERATORS = mapOf(
             "" to setOf(
-                "Abs", "Add", "Cast", "Concat", "Div", "Gather", "Gemm", "MatMul", "Max", "Min", "Mul", "ReduceL2", "ReduceSum",
-                "Relu", "Reshape", "ScatterElements", "Shape", "Slice", "Split", "Sub", "Sum", "TopK", "Unsqueeze", "Where",
+                "Abs", "Add", "Cast", "Concat", "Div", "Gather", "Gemm", "MatMul", "Max", "Min", "Mul", "ReduceL2", "ReduceMax",
+                "ReduceSum", "Relu", "Reshape", "Round", "ScatterElements", "Shape", "Slice", "Split", "Sub", "Sum", "TopK",
+                "Unsqueeze", "Where",
             ),
             "com.microsoft" to setOf("GatherBlockQuantized", "MatMulNBits"),
         )

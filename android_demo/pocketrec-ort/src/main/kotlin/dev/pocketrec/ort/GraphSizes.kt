@@ -50,7 +50,7 @@ internal object GraphSizes {
     private class Operands(val node: Node, val shapes: List<Shape>, val constants: Map<String, Shape>) {
         fun result(): Shape {
             val shape = when (node.operator) {
-                "Abs", "Cast", "Relu", "ScatterElements", "Slice", "TopK" -> shape(0)
+                "Abs", "Cast", "Relu", "Round", "ScatterElements", "Slice", "TopK" -> shape(0)
                 "Add", "Div", "Max", "Min", "Mul", "Sub", "Sum", "Where" -> broadcast()
                 "Concat" -> concat()
                 "Gather" -> gather()
@@ -58,7 +58,7 @@ internal object GraphSizes {
                 "Gemm" -> listOf(side(0, "transA", 0), side(1, "transB", 1))
                 "MatMul" -> rank(shape(0), 1..2).dropLast(1) + rank(shape(1), 1..2).drop(1)
                 "MatMulNBits" -> shape(0).dropLast(1) + attribute("N")
-                "ReduceL2", "ReduceSum" -> reduce()
+                "ReduceL2", "ReduceMax", "ReduceSum" -> reduce()
                 "Reshape" -> if (constant(1) == listOf(-1L)) listOf(numbers(shape(0))) else unfit("shape ${constant(1)}")
                 "Shape" -> listOf(shape(0).size.toLong())
                 "Split" -> if (shapes.size == 1 && attribute("num_outputs") == node.outputs.size.toLong()) shape(0) else unfit("another number of outputs")

@@ -133,8 +133,18 @@ public class OrtEngine @JvmOverloads constructor(file: PackageFile, threads: Int
         )
 
         /** ONNX Runtime, which logs nothing and sends nothing. */
-        private fun quietEnvironment(): OrtEnvironment =
+        private fun quietEnvironment(): OrtEnvironment = try {
             OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, "pocketrec").also { it.setTelemetry(false) }
+        } catch (error: LinkageError) {
+            throw unloadable(error)
+        } catch (error: IllegalStateException) { // ai.onnxruntime wraps some of them in it
+            throw unloadable(error)
+        }
+
+        private fun unloadable(error: Throwable) = EngineException(
+            "the native library of onnxruntime does not load (${error.message}); is this ABI in the app? The raw engine needs none",
+            error,
+        )
 
         /** @throws EngineException a version that the package, or what we promise, does not allow. */
         fun checkVersion(found: String, floor: String) {
