@@ -201,6 +201,24 @@ def known_item() -> list[str]:
     return lines
 
 
+def encoders() -> list[str]:
+    """The query encoder beside its teacher: search and answers, bytes of the table, milliseconds."""
+    lines = [
+        "| data | width | bits | table, MB | overlap@10 | NDCG@10 | known items / teacher | hit@1 | hit@1 / teacher "
+        "| numpy, ms | ONNX, ms | teacher, ms |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in load("encoders")["rows"]:
+        ranked = "hit1" not in row
+        cells = [row["data"], row["dim"], row["bits"], f"{row['bytes'] / 1e6:.2f}"]
+        cells += [f"{row[key]:.4f}" if ranked else "" for key in ("overlap_at_10", "ndcg_at_10")]
+        cells += [f"{row['known'] / row['teacher_known']:.4f}" if ranked else ""]
+        cells += ["", ""] if ranked else [f"{row['hit1']:.4f}", f"{row['hit1'] / row['teacher_hit1']:.4f}"]
+        cells += [f"{row['ms']['numpy']:.3f}", f"{row['ms']['onnx']:.3f}", f"{row['ms']['teacher']:.1f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
 def _digits(key: str) -> int:
     return 2 if "_p" in key else 0
 
@@ -215,6 +233,7 @@ TABLES = {
     "serving": serving,
     "rmse": rmse,
     "known_item": known_item,
+    "encoders": encoders,
     "time_split": time_split,
     "ablation": ablation,
     "profiles": profiles,
