@@ -1,8 +1,8 @@
 """``--max-size``: what gives, in which order and how far, so that a package is no larger than asked for.
 
 `RUNGS` is the order. On each rung the weakest blocks of the neighbours go, just as many as needed: in a table of films
-the weakest fifth holds a hundredth of the squares, and within an item they are its last ones, so what is left is a
-shorter list in the same order. Where that would take too many, the next rung makes the table of tokens smaller.
+the weakest fifth holds a half to one hundredth of the squares, and within an item they are its last ones, so what is
+left is a shorter list in the same order. Where that would take too many, the next rung makes the tokens smaller.
 """
 
 from __future__ import annotations
