@@ -146,6 +146,47 @@ class OverlayTest {
     }
 
     @Test
+    fun readersGoOnWhileItemsComeAndGo() = open().use { films ->
+        val failures = java.util.concurrent.ConcurrentLinkedQueue<Throwable>()
+        val readers = List(3) {
+            Thread {
+                try {
+                    repeat(60) {
+                        val found = films.recommend(listOf("new-1", "item-3"), k = 20, options = Options(explain = true))
+                        assertEquals(20, found.map { it.item }.distinct().size)
+                        films.search("w3 w20", k = 5)
+                    }
+                } catch (error: Throwable) {
+                    failures.add(error)
+                }
+            }.apply { start() }
+        }
+        repeat(20) {
+            films.addItems(items)
+            films.removeItems(items.map { it.item })
+        }
+        readers.forEach(Thread::join)
+        assertEquals(emptyList<Throwable>(), failures.toList())
+    }
+
+    @Test
+    fun aFlippedBitIsToldOrChangesNothing() {
+        val random = java.util.Random(4)
+        repeat(200) {
+            val data = good.copyOf().also { bytes -> random.nextInt(bytes.size).let { at -> bytes[at] = (bytes[at].toInt() xor (1 shl random.nextInt(8))).toByte() } }
+            try {
+                open(data).use { films -> // the vectors were made again
+                    assertEquals(items.map { it.item }, films.addedItems.map { it.item })
+                    films.removeItems(emptyList())
+                    assertArrayEquals(good, file.readBytes())
+                }
+            } catch (error: DataException) {
+                assertArrayEquals(data, file.readBytes())
+            }
+        }
+    }
+
+    @Test
     fun whatThePackageHoldsNowIsDropped() {
         val kinds = emptyMap<String, String>()
         val stored = OverlayFile("x", listOf(AddedItem("item-3", "w3"), AddedItem("new", "w4")).map { it.checked(kinds) }, null)

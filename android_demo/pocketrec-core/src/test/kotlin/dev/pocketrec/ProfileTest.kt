@@ -74,6 +74,37 @@ class ProfileTest {
     }
 
     @Test
+    fun everyCutKeepsTheWholeRecordsBeforeIt() {
+        val events = List(5) { Event("item-$it", "click", NOW + it) }
+        val ends = (0..5).map { written(events.take(it)).size }
+        val whole = written(events)
+        for (cut in whole.indices) {
+            file.writeBytes(whole.copyOf(cut))
+            val kept = maxOf(0, ends.indexOfLast { it <= cut })
+            Profile.open(file).use { me ->
+                assertEquals(events.take(kept), me.events())
+                assertEquals(if (cut < MAGIC.size) 0 else cut - ends[kept], me.lostBytes)
+                me.add("new", time = NOW)
+            }
+            assertArrayEquals(written(events.take(kept) + Event("new", "click", NOW)), file.readBytes())
+        }
+    }
+
+    @Test
+    fun noFlippedByteMakesUpAnEvent() {
+        val events = List(5) { Event("item-$it", "click", NOW + it) }
+        for (at in MAGIC.size until written(events).size) {
+            val data = written(events).also { it[at] = (it[at].toInt() xor 0x55).toByte() }
+            file.writeBytes(data)
+            Profile.open(file, write = false).use { me ->
+                assertTrue(me.lostBytes > 0)
+                assertEquals(events.take(me.size), me.events())
+            }
+            assertArrayEquals(data, file.readBytes())
+        }
+    }
+
+    @Test
     fun aClockThatGoesBackLosesNothing() {
         val times = listOf(NOW, NOW - 5 * DAY, 0.0, NOW + DAY)
         Profile.open(file, halfLifeDays = 5.0).use { me ->

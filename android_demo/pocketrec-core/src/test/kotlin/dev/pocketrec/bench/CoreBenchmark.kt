@@ -1,7 +1,11 @@
 package dev.pocketrec.bench
 
+import dev.pocketrec.AddedItem
+import dev.pocketrec.Display
 import dev.pocketrec.History
+import dev.pocketrec.Options
 import dev.pocketrec.Pocketrec
+import dev.pocketrec.Profile
 import dev.pocketrec.Source
 import dev.pocketrec.file.Verify
 import dev.pocketrec.text.WordPiece
@@ -41,7 +45,29 @@ public object CoreBenchmark {
         measure("${name}_similar", WARM_UP, CALLS) { films.similar(films.catalogue.id(it % size), k = 10) }
         // A slip in every word: each is compared with all words of the package, if it has a table of words.
         measure("${name}_search_misspelled", WARM_UP / 5, CALLS) { films.search(titles[it % CALLS].replace(LETTER, "$1q"), k = 10) }
+        wishes(name, films, histories)
         tokenizing(films, titles, random)
+    }
+
+    /** What reasons, diversity, a full profile and added items cost on top. */
+    private fun wishes(name: String, films: Pocketrec, histories: List<History>) {
+        val file = File.createTempFile("bench", ".profile").also { it.delete() }
+        Profile.open(file).use { me ->
+            repeat(Profile.MAX_EVENTS) { me.add(films.catalogue.id(it % films.catalogue.size), time = 86_400.0 * it / 50) }
+            val wishes = mapOf(
+                "explained" to Options(explain = true),
+                "diverse" to Options(display = Display(diversity = 0.5, distinct = true)),
+                "profile_10k" to Options(profile = me, now = 86_400.0 * 250),
+            )
+            for ((wish, options) in wishes) {
+                measure("${name}_recommend_$wish", WARM_UP / 3, CALLS) { films.recommend(histories[it % CALLS], k = 10, options = options) }
+            }
+        }
+        listOf("", ".lock").forEach { File(file.path + it).delete() }
+        val items = List(1000) { AddedItem("added-$it", films.catalogue.title(it % films.catalogue.size), "a film about ${films.catalogue.title(7 * it % films.catalogue.size)}") }
+        measure("${name}_add_1000", 2, 5) { films.addItems(items) }
+        measure("${name}_recommend_1000_added", WARM_UP / 3, CALLS) { films.recommend(histories[it % CALLS], k = 10) }
+        films.removeItems(items.map { it.item })
     }
 
     private fun tokenizing(films: Pocketrec, titles: List<String>, random: Random) {
