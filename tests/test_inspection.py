@@ -15,7 +15,15 @@ from crafted_zip import contents, repack
 from pocketrec import engine_litert, engine_onnx
 from pocketrec.engine import ENGINES, open_engine
 from pocketrec.errors import PackageError
-from pocketrec.inspection import GOLDEN, MAX_GOLDEN, golden_case, read_golden, verify_package
+from pocketrec.inspection import (
+    GOLDEN,
+    MAX_GOLDEN,
+    describe_package,
+    golden_case,
+    read_golden,
+    report_lines,
+    verify_package,
+)
 from pocketrec.package import Package
 from pocketrec.recommender import Recommender
 from worlds import random_world, tiny_world
@@ -199,3 +207,16 @@ def test_a_fingerprint_of_something_else(save: Save, key: str) -> None:
     path = save(edit=lambda manifest: manifest[key].update(fingerprint="0" * 64))
     with pytest.raises(PackageError, match=f"{key}.fingerprint is 0000"):
         verify_package(path)
+
+
+def test_inspect_says_what_each_target_needs(save: Save) -> None:
+    with Package.open(save()) as package:
+        facts, sizes = describe_package(package), package.sizes()
+    assert facts["engines"].keys() == set(ENGINES)
+    for target, operator in (("onnx", "com.microsoft:MatMulNBits"), ("tflite", "FULLY_CONNECTED")):
+        about = facts["targets"][target]
+        assert about["bytes"] == sum(size for name, size in sizes.items() if name.endswith(target))
+        assert operator in about["operators"]
+    text = "\n".join(report_lines(facts))
+    assert "tflite-runtime >=2.14" in text
+    assert "SCATTER_ND" in text

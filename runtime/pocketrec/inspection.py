@@ -6,11 +6,13 @@ import hashlib
 import json
 import math
 import os
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from pocketrec import onnx_guard, tflite_guard
 from pocketrec.errors import PackageError, PocketrecError
 from pocketrec.manifest import Manifest
 from pocketrec.package import Package
@@ -72,6 +74,7 @@ def describe_package(package: Package) -> dict[str, Any]:
         if manifest.ratings is None
         else {"low": manifest.ratings.low, "high": manifest.ratings.high, "dim": manifest.ratings.dim},
         "engines": _floors(manifest),
+        "targets": _targets(package),
         "input": {
             "value_kind": manifest.input.value_kind,
             "reason": manifest.input.reason,
@@ -91,6 +94,19 @@ def _floors(manifest: Manifest) -> dict[str, str]:
         **({"onnx": f">={onnx.min_onnxruntime},<1.29"} if onnx else {}),
         **({"litert": " or ".join(f"{name} >={floor}" for name, floor in tflite.floors.items())} if tflite else {}),
     }
+
+
+def _targets(package: Package) -> dict[str, Any]:
+    """Of each format of graphs: its bytes, tables that it embeds among them, and the operators of a reduced build."""
+    sizes, readers = package.sizes(), {"onnx": onnx_guard.operators_of, "tflite": tflite_guard.operators_of}
+    found = {}
+    for target, operators_of in readers.items():
+        graphs = getattr(package.manifest.graphs, target)
+        if graphs is not None:
+            entries = [entry for entry in (graphs.ranker, graphs.encoder) if entry is not None]
+            operators = set().union(*(operators_of(package.blob(entry)) for entry in entries))
+            found[target] = {"bytes": sum(sizes[entry] for entry in entries), "operators": sorted(operators)}
+    return found
 
 
 def report_lines(facts: dict[str, Any]) -> list[str]:
@@ -121,6 +137,9 @@ def report_lines(facts: dict[str, Any]) -> list[str]:
     if ratings:
         lines += ["", f"ratings        {ratings['low']:g} to {ratings['high']:g}, {ratings['dim']} dimensions"]
     lines += ["", "engines        " + ", ".join(f"{name} {floor}" for name, floor in facts["engines"].items())]
+    for target, about in facts["targets"].items():
+        words = f"{target:<14} {about['bytes']:,} bytes; operators: {', '.join(about['operators'])}"
+        lines += textwrap.wrap(words, 100, subsequent_indent=" " * 15)
     positive = facts["input"]["positive"]
     lines.append(f"input          {facts['input']['value_kind']}: {facts['input']['reason']}")
     if positive:

@@ -110,6 +110,18 @@ def check_model(
     return tables
 
 
+def operators_of(data: bytes | memoryview) -> set[str]:
+    """The operators of a graph, those of other domains as ``domain:name``: what a reduced build of the runtime needs.
+
+    Raises:
+        PackageError: The bytes are not a graph of ours.
+    """
+    model = _message(memoryview(data), _MODEL, "model")
+    graph = _message(_one(model["graph"], "graph"), _GRAPH, "graph")
+    nodes = [_message(node, _NODE, "node") for node in graph["node"]]
+    return {":".join(filter(None, (_text(node["domain"]), _text(node["op_type"])))) for node in nodes}
+
+
 def _check_opsets(opsets: Sequence[Mapping[str, list[Any]]]) -> None:
     """Other versions give operators other meanings than those that we check."""
     versions = [(_text(opset["domain"]), *opset["version"]) for opset in opsets]

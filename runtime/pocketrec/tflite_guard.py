@@ -82,6 +82,17 @@ def check_model(
     return signatures
 
 
+def operators_of(data: bytes | memoryview) -> set[str]:
+    """The operators of a model: what a reduced build of the runtime needs.
+
+    Raises:
+        PackageError: the bytes are not a model of ours.
+    """
+    model = root(memoryview(data), b"TFL3", what="the model", slots=(0, 1, 2, 3, 4, 7))
+    codes = model.tables(1, what="an operator code", slots=(0, 2, 3), most=len(OPERATORS))
+    return {_code(code) for code in codes}
+
+
 def _code(code: Table) -> str:
     number = code.number(3, 4)
     name = _NAMES.get(number)
