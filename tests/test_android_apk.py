@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from android import ask, need_tools, python_answer
 from pocketrec.opening import open_sample
-from sdkless import apk, desktop
-from sdkless.places import SAMPLE, VERSIONS
+from sdkless import apk, compile, desktop, modules, stubs
+from sdkless.places import PROJECT, SAMPLE, VERSIONS
 from sdkless.zipped import PAGE
 
 need_tools("gcc")
@@ -148,3 +148,19 @@ def test_the_aar_holds_both_modules_and_the_keep_rules() -> None:
         assert "dev/pocketrec/ort/OrtEngine.class" in classes.namelist()
         assert "dev/pocketrec/Pocketrec.class" in jar.namelist()
         assert not [name for name in jar.namelist() if "onnxruntime" in name or name.startswith("android")]
+
+
+def test_the_lines_of_the_readme_compile(tmp_path: Path) -> None:
+    """The Kotlin of the README, as the body of a suspending function that has a context."""
+    (block,) = re.findall(r"```kotlin\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    source = tmp_path / "source" / "Readme.kt"
+    source.parent.mkdir()
+    source.write_text(f"""import dev.pocketrec.*
+import java.io.File
+import java.io.FileInputStream
+
+suspend fun readme(context: android.content.Context) {{
+{block}}}
+""")
+    out = compile.kotlin([source.parent], [modules.core(), stubs.framework()], out=tmp_path / "classes")
+    assert (out / "ReadmeKt.class").exists()

@@ -9,7 +9,10 @@ import pytest
 from pocketrec import cli
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *(file for folder in ("docs", "benchmarks", "android_demo") for file in sorted((ROOT / folder).glob("*.md"))),
+]
 
 
 def blocks(path, language):
