@@ -1,4 +1,4 @@
-"""Writes ``tests/golden/values.json``: times, numbers as text, filter words and cursors, good and bad.
+"""Writes ``tests/golden/values.json``: times, numbers as text, filters, cursors, sentences.
 
 Run from the repository root: ``python tests/make_values_golden.py``. Numbers come as the bits of float64 and float32 in
 hexadecimal; null stands for what is refused.
@@ -20,7 +20,9 @@ import numpy as np
 from pocketrec.errors import UsageError
 from pocketrec.filters import parse_filter
 from pocketrec.pages import Request, read_cursor, write_cursor
+from pocketrec.phrases import LANGUAGES, describe
 from pocketrec.rerank import Display
+from pocketrec.results import Reason
 from pocketrec.times import as_text, period
 
 GOLDEN = Path(__file__).parent / "golden" / "values.json"
@@ -72,6 +74,18 @@ NUMBERS = [
     *(2.0**-44, 2.0**-1022, 9007199254740993.0, 2.0**53, 1e22, 1e23, 8.41e21, 5e-309, 4.35, 0.3, 2 / 3),
     *(100.0, -2.5, 2.0**-24),
 ]  # fmt: skip
+
+SAID: list[tuple[str, str, float, str]] = [
+    ("item", "Alien (1979)", 1.0, "en"),
+    ("item", "{text} {0} $1 \\", -0.5, "en"),
+    ("item", "异形", 0.25, "zh"),
+    ("word", "robots", 0.0, "en"),
+    ("interest", "noir films", -1e-9, "zh"),
+    ("popularity", "", 1.0, "zh"),
+    ("boost", "", -1.0, "en"),
+    ("omen", "a crow", 1.0, "zh"),
+]
+"""Kind, text, contribution and language of reasons."""
 
 
 def or_none(read: Callable[[Any], Any], value: Any) -> Any:
@@ -169,6 +183,8 @@ def main() -> None:
         "floats": [[struct.pack(">f", value).hex(), repr(float(str(value)))] for value in floats],
         "cursors": good,
         "bad_cursors": bad,
+        "phrases": LANGUAGES,
+        "said": [[*said, describe(Reason(said[0], "", said[1], said[2], {}), language=said[3])] for said in SAID],
     }
     GOLDEN.write_text(json.dumps(golden, indent=0) + "\n", encoding="utf-8")
 

@@ -16,6 +16,8 @@ from pocketrec import DataError, UsageError
 from pocketrec.added import AddedItem
 from pocketrec.filters import parse_filter
 from pocketrec.pages import read_cursor
+from pocketrec.phrases import LANGUAGES, describe
+from pocketrec.results import Reason
 from pocketrec.times import as_text, period
 
 WISHES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
@@ -79,6 +81,12 @@ def test_golden_values():
         assert repr(struct.unpack(">d", bytes.fromhex(bits))[0]) == text
     for bits, text in VALUES["floats"]:
         assert repr(float(str(np.frombuffer(bytes.fromhex(bits), ">f4")[0]))) == text
+
+
+def test_golden_sentences():
+    assert VALUES["phrases"] == LANGUAGES
+    for kind, text, contribution, language, sentence in VALUES["said"]:
+        assert describe(Reason(kind, "", text, contribution, {}), language=language) == sentence
 
 
 def test_golden_cursors():

@@ -187,6 +187,20 @@ class OverlayTest {
     }
 
     @Test
+    fun asInTheReadme() = Pocketrec.open(Source.file(Tests.SAMPLE), overlay = file).use { films ->
+        films.addItems(listOf(AddedItem("mine", "Robots on Mars", "a heist among robots", mapOf("category" to "Sci-Fi"))))
+        val wishes = Options(
+            filter = Filter().equal("category", "Sci-Fi", "Animation"),
+            display = Display(diversity = 0.5, distinct = true, maxPer = mapOf("category" to 6)),
+            interests = listOf("robots", "space"),
+        )
+        val first = films.recommend(History.of("tt0343818"), k = 5, options = wishes)
+        val second = first.next?.let(films::more)
+        assertEquals(10, (first + second!!).map { it.item }.toSet().size)
+        assertEquals("mine", films.search("robots on mars", k = 1)[0].item)
+    }
+
+    @Test
     fun whatThePackageHoldsNowIsDropped() {
         val kinds = emptyMap<String, String>()
         val stored = OverlayFile("x", listOf(AddedItem("item-3", "w3"), AddedItem("new", "w4")).map { it.checked(kinds) }, null)

@@ -80,6 +80,20 @@ class ValuesTest {
     }
 
     @Test
+    fun sentences() {
+        assertEquals(golden["phrases"], Phrases.LANGUAGES)
+        for ((kind, text, contribution, language, sentence) in pairs("said")) {
+            val reason = Reason(kind as String, "", text as String, contribution as Double, emptyMap())
+            assertEquals(sentence, Phrases.describe(reason, language as String))
+        }
+        val alien = Reason("item", "i7", "Alien", 1.0, emptyMap())
+        assertEquals("weil Alien", Phrases.describe(alien, mapOf("item+" to "weil {text}")))
+        assertEquals("boosted", Phrases.describe(Reason("boost", "", "", 1.0, emptyMap()), mapOf("item+" to "weil {text}")))
+        val said = assertThrows(UsageException::class.java) { Phrases.describe(alien, "tlh") }.message!!
+        assertTrue(said, said.startsWith("no language 'tlh'; there are en, zh"))
+    }
+
+    @Test
     fun foldedTitles() {
         val folded = Folding.of(Source.file(Tests.SAMPLE).openFile())
         for (case in Tests.golden("folding.json")["texts"].list().map { it.map() }) {
