@@ -14,6 +14,7 @@ from android import ask, need_tools, python_answer
 from pocketrec.opening import open_sample
 from sdkless import apk, compile, desktop, modules, stubs
 from sdkless.places import PROJECT, SAMPLE, VERSIONS
+from sdkless.run import BuildError, classpath, java, run
 from sdkless.zipped import PAGE
 
 need_tools("gcc")
@@ -164,3 +165,59 @@ suspend fun readme(context: android.content.Context) {{
 """)
     out = compile.kotlin([source.parent], [modules.core(), stubs.framework()], out=tmp_path / "classes")
     assert (out / "ReadmeKt.class").exists()
+
+
+ASSETS_OF_AN_APK = """
+package android.content.res;
+
+public final class AssetManager implements AutoCloseable {
+    public AssetFileDescriptor openFd(String name) throws java.io.IOException {
+        if (!name.equals(System.getProperty("asset.name"))) throw new java.io.FileNotFoundException(name);
+        return new AssetFileDescriptor();
+    }
+    public void close() {}
+}
+"""
+ITS_DESCRIPTOR = """
+package android.content.res;
+
+public class AssetFileDescriptor implements java.io.Closeable {
+    private final java.io.RandomAccessFile apk = new java.io.RandomAccessFile(System.getProperty("asset.apk"), "r");
+    AssetFileDescriptor() throws java.io.IOException {}
+    public java.io.FileDescriptor getFileDescriptor() {
+        try { return apk.getFD(); } catch (java.io.IOException error) { throw new AssertionError(error); }
+    }
+    public long getStartOffset() { return Long.getLong("asset.start"); }
+    public long getLength() { return Long.getLong("asset.length"); }
+    public void close() throws java.io.IOException { apk.close(); }
+}
+"""
+ASKS = """
+public class Asks {
+    public static void main(String[] name) {
+        var assets = new android.content.res.AssetManager();
+        try (var films = dev.pocketrec.Pocketrec.open(dev.pocketrec.demo.AssetsKt.assetSource(assets, name[0]))) {
+            for (var film : films.search("robots", 5)) System.out.println(film.getItem());
+        }
+    }
+}
+"""
+
+
+def test_the_app_maps_its_asset_and_lets_go_of_the_file(built: Path, flavor: str, tmp_path: Path) -> None:
+    """The app's own way to its package, with Android's two classes as they behave: closed is closed."""
+    classes = [modules.app(flavor, apk.resources().r), *modules.libraries(flavor), *compile.LIBRARIES]
+    for name, code in (("AssetManager", ASSETS_OF_AN_APK), ("AssetFileDescriptor", ITS_DESCRIPTOR), ("Asks", ASKS)):
+        (tmp_path / f"{name}.java").write_text(code)
+    path = classpath(tmp_path, *classes)
+    run(["javac", "-proc:none", "-cp", classpath(*classes), "-d", tmp_path, *sorted(tmp_path.glob("*.java"))])
+    with zipfile.ZipFile(built) as file:
+        info = file.getinfo(ASSET)
+    part = {"name": SAMPLE.name, "apk": built, "start": offset(built, info), "length": info.file_size}
+    asset = [f"-Dasset.{key}={value}" for key, value in part.items()]
+    with open_sample(engine="numpy") as films:
+        assert java(*asset, "-cp", path, "Asks", SAMPLE.name).split() == [
+            film.item for film in films.search("robots", k=5)
+        ]
+    with pytest.raises(BuildError, match=r"PackageException: asset missing.pocketrec: missing, or compressed; add"):
+        java(*asset, "-cp", path, "Asks", "missing.pocketrec")

@@ -39,15 +39,19 @@ public class Source private constructor(private val where: String, private val m
         }
 
         /**
-         * A part of an open file, mapped in place; the channel may be closed once the package is open.
+         * A part of an open file, mapped at once and in place; the channel may be closed as soon as this returns.
          *
          * An Android asset that is stored uncompressed (see `noCompress`) is `channel(descriptor.createInputStream().channel,
          * descriptor.startOffset, descriptor.length, name)`, from `AssetManager.openFd`.
+         *
+         * @throws PackageException the file does not have this part, or cannot be mapped.
          */
         @JvmStatic
         @JvmOverloads
-        public fun channel(channel: FileChannel, offset: Long, length: Long, where: String = "package in a file"): Source =
-            Source(where) { readable(where) { map(channel, offset, length, where) } }
+        public fun channel(channel: FileChannel, offset: Long, length: Long, where: String = "package in a file"): Source {
+            val bytes = readable(where) { map(channel, offset, length, where) }
+            return Source(where) { bytes }
+        }
 
         /** The bytes of a whole package between the buffer's position and limit; they must not change while it is open. */
         @JvmStatic
