@@ -153,7 +153,7 @@ def test_the_aar_holds_both_modules_and_the_keep_rules() -> None:
 
 def test_the_lines_of_the_readme_compile(tmp_path: Path) -> None:
     """The Kotlin of the README, as the body of a suspending function that has a context."""
-    (block,) = re.findall(r"```kotlin\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    block = "".join(re.findall(r"```kotlin\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL))
     source = tmp_path / "source" / "Readme.kt"
     source.parent.mkdir()
     source.write_text(f"""import dev.pocketrec.*
