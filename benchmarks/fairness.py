@@ -5,13 +5,14 @@ usage: python benchmarks/fairness.py DATA [--work build/quality] [--sets NAME ..
 On the test users of each set, with the packages that quality.py left. The sets name neither providers nor groups of
 users, so: a synthetic provider owns a seeded fifth of the items, the protected group is the less popular half, and
 users are grouped by the length of their history. Floors are those of `min_share` (`pocketrec.rerank.choose`), over the
-whole ranking.
+whole ranking; a provider's floor is its share of the items, and it is that floor which should cost at most 1 %.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pocketrec
 from fold import SETS, open_fold
 from machine import save
 from pocketrec.rerank import Candidates, Display, choose
+from pocketrec.strings import StringTable
 from pocketrec_export import counterfactual, fairness
 from pocketrec_export.bootstrap import paired_interval
 from pocketrec_export.dataset import Dataset
@@ -27,6 +29,8 @@ from pocketrec_export.metrics import figures
 
 FLOORS = (("synthetic provider", 0.2), ("less popular half", 0.1), ("less popular half", 0.2))
 LOSS = 0.01
+AS_RARE = 3
+"""Unrelated words for each word of a query."""
 
 
 def main() -> int:
@@ -51,8 +55,10 @@ def main() -> int:
         for kind in mine[0]["words"]:
             found = [row["words"][kind] for row in mine]
             swapped, synonym = (np.mean([one[key] for one in found]) for key in ("swapped", "synonym"))
+            unrelated = np.mean([one.get("unrelated", np.nan) for one in found])
             print(
-                f"  {kind}: exchanged {swapped:.1%}, control {synonym:.1%}, passed {[one['passed'] for one in found]}"
+                f"  {kind}: exchanged {swapped:.1%}, synonym {synonym:.1%}, unrelated and as rare {unrelated:.1%}, "
+                f"passed {[one['passed'] for one in found]}"
             )
         for place, (group, share) in enumerate(FLOORS):
             floors = [row["floors"][place] for row in mine]
@@ -90,10 +96,34 @@ def measure(recommender: pocketrec.Recommender, dataset: Dataset) -> dict[str, A
     swaps: dict[str, Any] = {}
     if recommender.package.manifest.encoder:
         for name, pairs in (("gender", counterfactual.GENDER), ("names", counterfactual.NAMES)):
-            swaps[name] = counterfactual.compare(lambda text: [found.item for found in recommender.search(text)], pairs)
+            swaps[name] = counterfactual.compare(
+                lambda text: [found.item for found in recommender.search(text)], pairs, as_rare=as_rare(recommender)
+            )
     lines = fairness.reading(**parts, words=swaps.get("gender"))
     floors = [floor(ranked, groups[name], share, dataset) | {"group": name} for name, share in FLOORS]
     return {**parts, "words": swaps, "reading": lines, "floors": floors}
+
+
+def as_rare(recommender: pocketrec.Recommender) -> Callable[[str], list[str]]:
+    """A phrase to copies with another last word, of the nearest impact, that no triple names; none for an unknown."""
+    array = recommender.package.array
+    if not recommender.package.has("lexical/scale"):
+        return lambda phrase: []
+    words = list(StringTable(array("lexical/word.offset"), array("lexical/word.text")))
+    scale, row = array("lexical/scale"), {word: at for at, word in enumerate(words)}
+    named = {
+        word.lower() for triple in (*counterfactual.GENDER, *counterfactual.NAMES) for word in " ".join(triple).split()
+    }
+    free = np.array([at for at, word in enumerate(words) if word not in named and word.isascii() and len(word) > 3])
+
+    def copies(phrase: str) -> list[str]:
+        *before, last = phrase.split()
+        if last.lower() not in row:
+            return []
+        nearest = free[np.argsort(np.abs(scale[free] - scale[row[last.lower()]]), kind="stable")[:AS_RARE]]
+        return [" ".join((*before, words[at])) for at in nearest.tolist()]
+
+    return copies
 
 
 def rankings(recommender: pocketrec.Recommender, dataset: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:

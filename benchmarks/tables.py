@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import list_tables
+
 HERE = Path(__file__).parent
 DOCUMENTS = (HERE.parent / "README.md", HERE.parent / "docs" / "RESULTS.md")
 KEYS = ("ndcg10", "recall20", "ndcg100")
@@ -228,6 +230,12 @@ def _mean(values: Any) -> float:
     return float(sum(listed) / len(listed))
 
 
+def cold_items() -> list[str]:
+    """See `list_tables`."""
+    baselines = json.loads((HERE / "baselines.json").read_text(encoding="utf-8"))
+    return list_tables.cold_items(load("cold_items")["rows"], baselines)
+
+
 TABLES = {
     "quality": quality,
     "serving": serving,
@@ -239,6 +247,10 @@ TABLES = {
     "profiles": profiles,
     "overlay": overlay,
     "reading": reading,
+    "cold_items": cold_items,
+    "diversity": lambda: list_tables.diversity(load("diversity")["rows"]),
+    "fairness": lambda: list_tables.fairness(load("fairness")["rows"]),
+    "reasons": lambda: list_tables.reasons(load("reasons")["rows"]),
 }
 
 

@@ -106,6 +106,9 @@ def test_a_search_that_minds_gender_is_told_from_one_that_does_not():
     found = counterfactual.compare(minds)
     assert found["swapped"] > found["synonym"]
     assert not found["passed"]
+    rare = counterfactual.compare(minds, as_rare=lambda word: ["girl"] if word == "man" else [])
+    assert rare["unrelated"] == 0  # a woman and a girl find the same
+    assert {name: rare[name] for name in found} == found
     noisy = counterfactual.compare(lambda text: [text])  # every other query is another answer
     assert (noisy["swapped"], noisy["synonym"], noisy["passed"]) == (1, 1, True)
 
