@@ -128,7 +128,7 @@ def build_classifier(
             data = read_labelled(texts, columns=columns, labels=labels)
         with run.stage("loading the teacher"):
             of = load_teacher(teacher, cache=None if cache is None else Path(cache), say=run.progress.say)
-        with run.stage(f"fitting {len(data.heads)} heads to {len(data.texts):,} texts"):
+        with run.stage(f"encoding {len(data.texts):,} texts and fitting {len(data.heads)} heads to them"):
             fitted = fit_heads(data, of, dim=dim, preset=preset, seed=seed)
         with run.stage("writing the package"):
             title = name or path.name.removesuffix(".pocketrec")
