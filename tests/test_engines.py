@@ -401,6 +401,30 @@ def test_the_graph_solves_them_too(tmp_path: Path, engine_name: str, steps: int)
     assert (np.abs(output.score - scores[output.index]) <= error).all()
 
 
+def test_extreme_codes_saturate_nowhere(tmp_path: Path, engine_name: str) -> None:
+    """Codes of 1 and 255 and queries of +-127 steps: sums of pairs overflow 16 bits where a CPU lacks VNNI.
+
+    `make parity` runs this test on such a CPU, too.
+    """
+    rng = np.random.default_rng(5)
+    extremes = {
+        f"{table}/value": rng.choice(np.array([1, 255], np.uint8), (2000, width))
+        for table, width in (("factors", 64), ("text", 128), ("attributes", 64))
+    }
+    for value in extremes.values():
+        value[:100] = value[0]  # many items that agree with each other in every column
+    scales = {f"{table}/scale": np.full(2000, 1e-3, np.float32) for table in ("factors", "text", "attributes")}
+    package = Package.open(random_world(tmp_path / "w", more=extremes | scales))
+    engine = open_engine(package, engine_name)
+    query = np.where(extremes["text/value"][0] > 128, 1, -1).astype(np.float32) / np.sqrt(np.float32(128))
+    for history in ({0: 1.0}, {0: 1.0, 1: 1.0, 2: 8.0}, {0: -8.0}, {}):
+        task = ranker_task(package, history, query=query, n=2000)
+        found, expected = engine.rank(task), NumpyEngine(package).rank(task)
+        assert_agree(package, task, found)
+        places = np.argsort(expected.index)[found.index]
+        np.testing.assert_allclose(found.signals, expected.signals[:, places], rtol=1e-5, atol=1e-6)
+
+
 def test_a_cpu_that_multiplies_without_quantizing_gives_the_same_lists(world: Package) -> None:
     """ARM without the dot product extension does; so does accuracy level 0 here."""
     model = onnx.load_model_from_string(bytes(world.blob("graphs/ranker.onnx")))
