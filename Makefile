@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit gate gate-figures sample recipes android android-tools clean
+.PHONY: demo test lint types unit gate gate-figures benchmarks-report sample recipes android android-tools clean
 
 demo: $(READY)
 	$(BIN)/python -m pocketrec_export.demo
@@ -38,6 +38,10 @@ parity: $(READY) build/demo.pocketrec
 
 build/demo.pocketrec:
 	$(MAKE) demo
+
+# Plots, the tables of all documents and build/benchmarks.html, from benchmarks/results; nothing is measured.
+benchmarks-report: $(READY)
+	$(BIN)/python benchmarks/report.py
 
 # The package that ships inside the wheel; run it after a change of the format or of the student.
 sample: $(READY)

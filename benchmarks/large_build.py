@@ -101,7 +101,8 @@ def draw(*, items: int, events: int, users: int, seed: int) -> pd.DataFrame:
     own = rng.random(len(user)) < OWN_SHARE
     for g in range(GROUPS):
         chosen = np.flatnonzero(own & (mine == g))
-        item[chosen] = members[g][np.searchsorted(within[g], rng.random(len(chosen)))]
+        if len(members[g]):  # a small catalogue may lack a group
+            item[chosen] = members[g][np.searchsorted(within[g], rng.random(len(chosen)))]
     item = np.minimum(item, items - 1)
     first = np.unique(user * items + item, return_index=True)[1]
     first = np.sort(rng.permutation(first)[:events])

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import list_tables
+import speed_tables
 
 HERE = Path(__file__).parent
-DOCUMENTS = (HERE.parent / "README.md", HERE.parent / "docs" / "RESULTS.md")
+DOCUMENTS = (HERE.parent / "README.md", *(HERE.parent / "docs" / name for name in ("RESULTS.md", "benchmarks.md")))
 KEYS = ("ndcg10", "recall20", "ndcg100")
 
 
@@ -246,6 +247,7 @@ TABLES = {
     "ablation": ablation,
     "profiles": profiles,
     "overlay": overlay,
+    **speed_tables.TABLES,
     "reading": reading,
     "cold_items": cold_items,
     "diversity": lambda: list_tables.diversity(load("diversity")["rows"]),
