@@ -1,7 +1,7 @@
-"""Writes ``tests/golden/labels.pocketrec`` and ``labels.json``: labels of texts, for readers in other languages.
+"""Writes ``labels`` and ``answers`` of ``tests/golden``: what is said of texts, for readers in other languages.
 
-Run from the repository root: ``python tests/make_labels_golden.py``. The package has no items; it reads texts with a
-unigram model of a few pieces, and two heads of random weights label them.
+Run from the repository root: ``python tests/make_labels_golden.py``. The package of labels has no items; it reads texts
+with a unigram model of a few pieces, and two heads of random weights label them. That of answers is the tiny world.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pocketrec_export.quantize import quantize_halves
 from pocketrec_export.tokenizer_tables import tokenizer_arrays
 from pocketrec_export.writer import string_table, write_package
 from test_unigram import TINY
-from worlds import manifest_by_hand
+from worlds import TINY_GROUP, manifest_by_hand, tiny_world
 
 FOLDER = Path(__file__).parent / "golden"
 PACKAGE, GOLDEN = FOLDER / "labels.pocketrec", FOLDER / "labels.json"
+ANSWERS, GOLDEN_ANSWERS = FOLDER / "answers.pocketrec", FOLDER / "answers.json"
 HEADS = {"mood": ["negative", "neutral", "positive"], "topic": ["loan", "letter", "花呗", "positive"]}
 TEXTS = [
     "ab",
@@ -56,6 +57,30 @@ def write(path: Path) -> None:
     write_package(path, manifest=manifest, arrays=made, files={}, overwrite=True)
 
 
+QUESTIONS = ["mint tea", "old novel", "tea", "novel green", "gren tee", "", "nothing known here", "white"]
+SETTINGS = {"answers": 2, "pool": 8, "bias": -2.5, "score": 0.4, "margin": 0.7, "threshold": 0.45}
+
+
+def write_answers(path: Path) -> None:
+    """The tiny world: what asks of a tea is answered with "drink it", of a novel with "read it"."""
+    more: dict[str, Any] = string_table("answers/text", ["drink it", "read it"], lookup=False)
+    more["answers/item"] = np.array(TINY_GROUP, np.uint32)
+    tiny_world(path, signals=("semantic", "lexical"), graphs=False, settings={"answers": SETTINGS}, more=more)
+
+
+def golden_answers() -> dict[str, Any]:
+    """What Python answers."""
+    with pocketrec.open(ANSWERS, engine="numpy") as package:
+        cases = [
+            {"text": text, "threshold": threshold, "exclude": exclude}
+            | package.answer(text, threshold=threshold, exclude=exclude).as_dict()
+            for text in QUESTIONS
+            for threshold in (None, 0.9)
+            for exclude in ([], ["tea-2", "book-0"])
+        ]
+    return {"about": "tests/make_labels_golden.py", "cases": cases}
+
+
 def golden() -> dict[str, Any]:
     """What Python says of each text."""
     with pocketrec.open(PACKAGE, engine="numpy") as labeller:
@@ -66,6 +91,9 @@ def golden() -> dict[str, Any]:
 def main() -> None:
     """Write both files."""
     write(PACKAGE)
+    ANSWERS.unlink(missing_ok=True)
+    write_answers(ANSWERS)
+    GOLDEN_ANSWERS.write_text(json.dumps(golden_answers(), indent=1) + "\n", encoding="ascii")
     GOLDEN.write_text(json.dumps(golden(), indent=1) + "\n", encoding="ascii")
     print(f"{PACKAGE}: {PACKAGE.stat().st_size:,} bytes; {GOLDEN}: {GOLDEN.stat().st_size:,} bytes")
 

@@ -28,6 +28,12 @@ def test_labels_are_those_of_today() -> None:
             assert label["probabilities"] == pytest.approx(today["labels"][head]["probabilities"], rel=1e-12)
 
 
+def test_answers_to_questions_are_those_of_today() -> None:
+    written = json.loads(make_labels_golden.GOLDEN_ANSWERS.read_text("ascii"))
+    for case, today in zip(written["cases"], make_labels_golden.golden_answers()["cases"], strict=True):
+        assert case == today | {"confidence": pytest.approx(today["confidence"], rel=1e-12)}
+
+
 @pytest.mark.parametrize("place", range(0, 500, 50))
 def test_a_hostile_file_is_put_together_as_it_was_taken_apart(place: int) -> None:
     good = make_hostile_golden.TINY.read_bytes()

@@ -5,6 +5,7 @@ import dev.pocketrec.engine.RawEngine
 import dev.pocketrec.file.PackageFile
 import dev.pocketrec.file.Verify
 import dev.pocketrec.rank.Answerer
+import dev.pocketrec.rank.Answers
 import dev.pocketrec.rank.Heads
 import dev.pocketrec.rank.Ratings
 import java.io.File
@@ -33,6 +34,7 @@ public class Pocketrec @JvmOverloads public constructor(
     public val catalogue: Catalogue = Catalogue(file)
     internal val answers = Answerer(file, engine, catalogue, overlay)
     private val heads = Heads(file)
+    private val questions by lazy { Answers(file, catalogue) }
     private val ratings by lazy { Ratings(file, catalogue) }
     private val gate = ReentrantReadWriteLock()
     private var closed = false
@@ -132,6 +134,21 @@ public class Pocketrec @JvmOverloads public constructor(
         }
         val query = answers.query(text)
         heads.classify(engine.encode(query.tokens), alerts, query.truncated)
+    }
+
+    /**
+     * The answer to a question with the probability that it is right, or none where that is too small.
+     *
+     * @param threshold least confidence, 0 to 1; null for the package's own.
+     * @param exclude ids of questions that do not count.
+     * @throws PackageException the package holds no answers.
+     * @throws UsageException a threshold outside 0 to 1.
+     */
+    @JvmOverloads
+    public fun answer(text: String, threshold: Double? = null, exclude: Collection<String> = emptyList()): Answer = call {
+        if (threshold != null && !(threshold >= 0 && threshold <= 1)) throw UsageException("threshold is $threshold; expected 0 to 1")
+        val found = answers.search(text, History.EMPTY, questions.pool, Options(exclude = exclude))
+        questions.best(found, threshold)
     }
 
     /**

@@ -36,6 +36,10 @@ public class SuspendingPocketrec internal constructor(
     public suspend fun classify(text: String, alerts: List<Alert> = emptyList()): Classification =
         withContext(dispatcher) { blocking.classify(text, alerts) }
 
+    /** See [Pocketrec.answer]. */
+    public suspend fun answer(text: String, threshold: Double? = null, exclude: Collection<String> = emptyList()): Answer =
+        withContext(dispatcher) { blocking.answer(text, threshold, exclude) }
+
     /** See [Pocketrec.predict]. */
     public suspend fun predict(history: Map<String, Number>, items: List<String>, strict: Boolean = false): List<Double?> =
         withContext(dispatcher) { blocking.predict(history, items, strict) }

@@ -109,6 +109,20 @@ class GoldenTest {
         assertEquals("this package has no items, so it cannot recommend; it labels texts: classify", nothing.message)
     }
 
+    @Test
+    fun answersToQuestions(): Unit = Pocketrec.open(Source.file(packageFile("answers.pocketrec"))).use { known ->
+        for (case in Tests.golden("answers.json")["cases"].list().map { it.map() }) {
+            val found = known.answer(case["text"] as String, case["threshold"] as Double?, case["exclude"].texts())
+            assertEquals(case["answer"], found.text)
+            assertEquals(case["best"], found.best)
+            assertEquals(case["item"], found.item)
+            assertEquals(case["question"], found.question)
+            assertEquals(case["confidence"] as Double, found.confidence, 1e-12)
+        }
+        assertThrows(UsageException::class.java) { known.answer("tea", 2.0) }
+        Pocketrec.open(Source.file(Tests.SAMPLE)).use { films -> assertThrows(PackageException::class.java) { films.answer("robots") } }
+    }
+
     private fun assertAnswer(name: String, expected: Map<String, Any?>, found: Results) {
         assertEquals(name, expected["items"].texts(), found.map { it.item })
         val scores = expected["scores"].list().map { (it as Double).toFloat() }

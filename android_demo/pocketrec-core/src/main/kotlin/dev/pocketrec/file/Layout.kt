@@ -55,6 +55,7 @@ internal class Layout(private val manifest: Manifest) {
     private fun manifestLengths(): HashMap<String, Long> {
         val lengths = hashMapOf("I" to manifest.catalogue.items.toLong(), "2" to 2L)
         for (info in manifest.catalogue.attributes) if (info.kind == "category") lengths["${info.prefix} names"] = info.values.toLong()
+        manifest.answers?.let { lengths["answers"] = it.answers.toLong() }
         for (head in manifest.heads) lengths["${head.prefix} labels"] = head.labels.toLong()
         val signals = manifest.signals
         signals.factors?.let { lengths["d"] = it.dim.toLong() }
@@ -110,6 +111,9 @@ internal class Layout(private val manifest: Manifest) {
                     "ratings/spread" to Rule(FLOAT32, listOf("2", "R"), "spread"),
                 ),
             ) { it.ratings != null },
+            Group(
+                strings("answers/text", "answers", lookup = false) + mapOf("answers/item" to Rule(UINT32, listOf("I"), "below", "answers")),
+            ) { it.answers != null },
             Group(mapOf("cold/center" to Rule(FLOAT32, listOf("2", "D"), "prior"))) { it.cold != null },
             Group(mapOf("cold/factors" to Rule(FLOAT32, listOf("D+1", "d"), "prior"))) { it.cold != null && it.signals.factors != null },
             Group(

@@ -113,6 +113,25 @@ public class ColdInfo internal constructor(
 )
 
 /**
+ * How sure an answer is, fitted at export.
+ *
+ * @property answers how many different ones there are.
+ * @property pool items of a search that are looked at.
+ * @property bias of the confidence.
+ * @property score what the best answer's score counts.
+ * @property margin what its distance to the second answer counts.
+ * @property threshold confidence below which there is no answer.
+ */
+public class AnswerSettings internal constructor(
+    public val answers: Int,
+    public val pool: Int,
+    public val bias: Double,
+    public val score: Double,
+    public val margin: Double,
+    public val threshold: Double,
+)
+
+/**
  * One label column of a package that classifies texts.
  *
  * @property name of the column, as `sentiment`.
@@ -141,6 +160,7 @@ public class Manifest internal constructor(
     public val ratings: RatingSettings?,
     public val cold: ColdInfo?,
     public val heads: List<HeadInfo>,
+    public val answers: AnswerSettings?,
     public val onnx: OnnxGraphs?,
     public val license: String,
     public val attribution: String,

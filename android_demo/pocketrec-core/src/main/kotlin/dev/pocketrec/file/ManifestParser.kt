@@ -50,6 +50,7 @@ internal object ManifestParser {
             ratings = top.objOrNull("ratings")?.let(::ratings),
             cold = top.objOrNull("cold")?.let { cold(it, catalogue.items) },
             heads = heads,
+            answers = top.objOrNull("answers")?.let(::answers),
             onnx = top.obj("graphs").objOrNull("onnx")?.let { onnx(it, ranker = signals.names.isNotEmpty()) },
             license = top.obj("data").text("license"),
             attribution = top.obj("data").text("attribution"),
@@ -236,6 +237,11 @@ internal object ManifestParser {
             }
         }
     }
+
+    private fun answers(o: JsonObject): AnswerSettings = AnswerSettings(
+        count(o, "answers", 1), o.int("pool", 1, 1000), o.number("bias", -1e6, 1e6), o.number("score", -1e6, 1e6),
+        o.number("margin", -1e6, 1e6), o.number("threshold", 0.0, 1.0),
+    )
 
     private fun heads(top: JsonObject): List<HeadInfo> {
         if (top.value["heads"] == null) return emptyList()
