@@ -76,6 +76,17 @@ def test_the_package_lies_in_it_as_it_is(built: Path) -> None:
     assert data[start : start + info.file_size] == SAMPLE.read_bytes()
 
 
+def test_the_code_holds_what_android_starts_and_no_more(built: Path, flavor: str) -> None:
+    with zipfile.ZipFile(built) as file:
+        dex = file.read("classes.dex")
+        assert not [name for name in file.namelist() if name.endswith(".dex") and name != "classes.dex"]
+    for name in ("DemoApplication", "MainActivity", "ItemActivity", "DiagnosticsActivity"):
+        assert f"L{apk.APPLICATION.replace('.', '/')}/{name};".encode() in dex
+    assert (b"Lai/onnxruntime/OrtSession;" in dex) == (flavor == "full")
+    for name in ("Lorg/junit/", "Ljava/net/Socket", "Ljava/net/HttpURL", "Ljava/nio/channels/Socket", "Ljavax/net/"):
+        assert name.encode() not in dex, name
+
+
 def test_native_libraries_suit_pages_of_16_kb(built: Path, flavor: str) -> None:
     with zipfile.ZipFile(built) as file, zipfile.ZipFile(desktop.AAR) as aar:
         found = [info for info in file.infolist() if info.filename.endswith(".so")]
@@ -152,18 +163,22 @@ def test_the_aar_holds_both_modules_and_the_keep_rules() -> None:
 
 
 def test_the_lines_of_the_readme_compile(tmp_path: Path) -> None:
-    """The Kotlin of the README, as the body of a suspending function that has a context."""
-    block = "".join(re.findall(r"```kotlin\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL))
+    """Each Kotlin block of the README, as the body of a suspending function that has a context and a source."""
+    blocks = re.findall(r"```kotlin\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    functions = "".join(
+        f"suspend fun readme{number}(context: android.content.Context, source: Source) {{\n{block}}}\n"
+        for number, block in enumerate(blocks)
+    )
     source = tmp_path / "source" / "Readme.kt"
     source.parent.mkdir()
-    source.write_text(f"""import dev.pocketrec.*
+    source.write_text(f"""@file:Suppress("NAME_SHADOWING", "UNUSED_VARIABLE")
+import dev.pocketrec.*
 import java.io.File
 import java.io.FileInputStream
 
-suspend fun readme(context: android.content.Context) {{
-{block}}}
-""")
+{functions}""")
     out = compile.kotlin([source.parent], [modules.core(), stubs.framework()], out=tmp_path / "classes")
+    assert len(blocks) >= 1
     assert (out / "ReadmeKt.class").exists()
 
 
