@@ -43,7 +43,8 @@ def text_lines(figures: dict[str, Any], outcomes: Sequence[Outcome]) -> list[str
 
 def describe_device(device: dict[str, Any]) -> str:
     """Device and versions in one line."""
-    runtime = f", onnxruntime {device['onnxruntime']}" if device["engine"] == "onnx" else ""
+    engines = {"onnx": ("onnxruntime",), "litert": ("ai-edge-litert", "tflite-runtime")}.get(device["engine"], ())
+    runtime = "".join(f", {name} {device[name]}" for name in engines if device[name])
     return (
         f"{device['cpu']}, {device['cores']} cores, {device['system']}, Python {device['python']}, "
         f"numpy {device['numpy']}{runtime}, engine {device['engine']}, threads {device['threads']}"

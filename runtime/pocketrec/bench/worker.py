@@ -21,7 +21,7 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-VERSIONS = ("numpy", "onnxruntime")
+VERSIONS = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime")
 
 
 def main() -> None:
