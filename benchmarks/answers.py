@@ -90,8 +90,8 @@ def _ask(train: pd.DataFrame, test: pd.DataFrame, args: argparse.Namespace) -> d
             queries = np.array([package.encode(text) for text in test.text])
             rows = np.arange(len(package.catalogue))
             table = package.package.dense_rows("text", rows)
-            intent = dict(zip(train.text.str.strip(), train.category, strict=True))
-            intents = np.array([intent[package.catalogue.title(row)] for row in rows])
+            names = list(package.package.strings("answers/text"))
+            intents = np.array(names)[package.package.array("answers/item")]
             titles = [package.catalogue.title(row) for row in rows]
         size = path.stat().st_size
     teacher = load_teacher(args.teacher, cache=None if args.cache is None else Path(args.cache))
