@@ -365,3 +365,13 @@ def test_attributes_and_boost_have_reasons(tmp_path, engine):
         ]
         assert [reason.contribution for reason in best.reasons] == pytest.approx([2, 1, 0.5], rel=1e-5)
         assert [(reason.kind, reason.contribution) for reason in last.reasons] == [("boost", -0.25)]
+
+
+def test_encode_is_the_vector_that_a_search_compares(rec):
+    for text in ("mint tea", "novels, mint teaz", "", "x " * 300):
+        tokens = rec.answers.query(text).tokens
+        np.testing.assert_array_equal(rec.encode(text), rec.engine.encode(tokens))
+    with pytest.raises(UsageError, match="a query is a string; got int"):
+        rec.encode(7)
+    with pytest.raises(UsageError, match="a query is a string; got NoneType"):
+        rec.search(None)

@@ -175,16 +175,20 @@ class Answerer:
         encoder = self._package.manifest.encoder
         if encoder is None and self._lexicon is None:
             raise PackageError("this package holds no texts; build it with an items table to search")
+        tokens, cut = self.tokens(text)
+        matches = None if self._lexicon is None else self._lexicon.match(text)
+        return Query(tokens, matches, cut or (matches is not None and matches.truncated))
+
+    def tokens(self, text: str) -> tuple[NDArray[np.int64], bool]:
+        """The token ids of a text, int64[T], and whether it was cut; no words are looked up, which takes far longer."""
         if not isinstance(text, str):
             raise UsageError(f"a query is a string; got {type(text).__name__}")
-        tokens: list[int] = []
-        cut = len(text) > MAX_CHARACTERS
-        if self._tokenizer is not None and encoder is not None:
-            tokens = self._tokenizer.tokenize(text, max_tokens=encoder.max_tokens + 1)
-            cut |= len(tokens) > encoder.max_tokens
-            tokens = tokens[: encoder.max_tokens]
-        matches = None if self._lexicon is None else self._lexicon.match(text)
-        return Query(np.array(tokens, np.int64), matches, cut or (matches is not None and matches.truncated))
+        encoder, cut = self._package.manifest.encoder, len(text) > MAX_CHARACTERS
+        if self._tokenizer is None or encoder is None:
+            return np.empty(0, np.int64), cut
+        tokens = self._tokenizer.tokenize(text, max_tokens=encoder.max_tokens + 1)
+        cut |= len(tokens) > encoder.max_tokens
+        return np.array(tokens[: encoder.max_tokens], np.int64), cut
 
 
 def id_list(exclude: Sequence[ItemId]) -> list[str]:

@@ -293,7 +293,7 @@ class Recommender:
         with self._call():
             if self.package.manifest.encoder is None:
                 raise PackageError("this package holds no text encoder; build it with an items table")
-            return self.engine.encode(self.answers.query(text).tokens)
+            return self.engine.encode(self.answers.tokens(text)[0])
 
     def classify(self, text: str, *, alerts: Sequence[Alert | str] = ()) -> Classification:
         """The labels of ``text``, one for each head of the package, with calibrated probabilities.
